@@ -1,0 +1,129 @@
+package aggregator
+
+import (
+	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+)
+
+// interfaceName identifies an interface among all files: the account, and the interface's or the regional NAT gateway's id.
+type interfaceName struct {
+	account, region, id string
+}
+
+func nameOf(r *flowlog.Record) interfaceName {
+	name := interfaceName{account: string(r.AccountID), region: string(r.Region)}
+	switch {
+	case isRegional(r):
+		name.id = string(r.ResourceID)
+	case len(r.InterfaceID) > 0:
+		name.id = string(r.InterfaceID)
+	default:
+		name.id = "-" + string(r.VPCID)
+	}
+	return name
+}
+
+// attributes are what records say about their interface besides traffic.
+type attributes struct {
+	vpcID, subnetID, instanceID, azID string
+	hasInstanceField                  bool
+}
+
+// fill takes over what is not known yet; AWS leaves fields out at times.
+func (a *attributes) fill(r *flowlog.Record) {
+	fillText(&a.vpcID, r.VPCID)
+	fillText(&a.subnetID, r.SubnetID)
+	fillText(&a.instanceID, r.InstanceID)
+	fillText(&a.azID, r.AZID)
+	a.hasInstanceField = a.hasInstanceField || r.Format.Has(flowlog.FieldInstanceID)
+}
+
+func fillText(dst *string, v []byte) {
+	if *dst == "" && len(v) > 0 {
+		*dst = string(v)
+	}
+}
+
+// merge takes over what another file knows.
+func (a *attributes) merge(b attributes) {
+	for _, m := range [...]struct {
+		dst *string
+		src string
+	}{{&a.vpcID, b.vpcID}, {&a.subnetID, b.subnetID}, {&a.instanceID, b.instanceID}, {&a.azID, b.azID}} {
+		if *m.dst == "" {
+			*m.dst = m.src
+		}
+	}
+	a.hasInstanceField = a.hasInstanceField || b.hasInstanceField
+}
+
+// ownAddress finds an interface's own address: the one that is an end of the leg in all of its rows.
+type ownAddress struct {
+	candidates [2]flowlog.Addr // Zero where ruled out.
+	started    bool
+}
+
+func (o *ownAddress) observe(src, dst flowlog.Addr) {
+	if !o.started {
+		o.candidates, o.started = [2]flowlog.Addr{src, dst}, true
+		return
+	}
+	for i, c := range o.candidates {
+		if c != src && c != dst {
+			o.candidates[i] = flowlog.Addr{}
+		}
+	}
+}
+
+// merge intersects the candidates of two files.
+func (o *ownAddress) merge(b ownAddress) {
+	if b.started {
+		o.observe(b.candidates[0], b.candidates[1])
+	}
+}
+
+// address returns the interface's own address, if only one is left.
+func (o *ownAddress) address() (flowlog.Addr, bool) {
+	a, b := o.candidates[0], o.candidates[1]
+	switch {
+	case a == b:
+		return a, !a.IsZero()
+	case a.IsZero():
+		return b, true
+	default:
+		return a, b.IsZero()
+	}
+}
+
+// evidence is what rows prove about the role of their interface.
+type evidence struct {
+	interfaceType flowlog.InterfaceType
+	regional      bool // regional: rows without an interface, or with a regional NAT gateway's id.
+	pkt           bool // pkt: the format can show translations.
+	translated    bool
+	clientView    bool // clientView: a row proves that its public traffic goes through a middlebox.
+	direct        bool // direct: a row proves a default route to an internet gateway.
+}
+
+// observe takes what a data row says by its fields.
+func (e *evidence) observe(r *flowlog.Record) {
+	e.interfaceType = max(e.interfaceType, r.InterfaceType)
+	e.regional = e.regional || isRegional(r) || len(r.InterfaceID) == 0 && r.Format.Has(flowlog.FieldInterfaceID)
+}
+
+// shape takes what a counted row says by its shape.
+func (e *evidence) shape(s classifier.Shape) {
+	e.pkt = e.pkt || s.HasPkt()
+	e.translated = e.translated || s.Translated()
+	e.clientView = e.clientView || s.ShowsClientView()
+	e.direct = e.direct || s.ShowsDirectRoute()
+}
+
+func (e *evidence) merge(b evidence) {
+	e.interfaceType = max(e.interfaceType, b.interfaceType)
+	e.regional = e.regional || b.regional
+	e.pkt = e.pkt || b.pkt
+	e.translated = e.translated || b.translated
+	e.clientView = e.clientView || b.clientView
+	e.direct = e.direct || b.direct
+}

@@ -1,0 +1,274 @@
+package flowlog
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+)
+
+const blockBytes = 256 << 10
+
+// A Reader reads the records of one file after the other; Reset starts the next file and keeps the buffers. It is not safe for
+// concurrent use.
+type Reader struct {
+	config Config
+
+	source     *bufio.Reader // source is the compressed file.
+	gzip       gzip.Reader
+	inflated   int64
+	inflateErr error // inflateErr is why no more bytes come: io.EOF at the clean end.
+	block      []byte
+	start, end int // block[start:end] is inflated and not yet read.
+
+	format    *Format
+	known     *Format // known is the format compiled last.
+	line      int64   // line counts all lines, lines the data lines.
+	lines     int64
+	malformed int64
+	lineError LineError
+	err       error // err is what ended the file.
+}
+
+// NewReader returns a reader without a file.
+func NewReader(config Config) *Reader {
+	return &Reader{config: config, source: bufio.NewReaderSize(nil, 64<<10), block: make([]byte, blockBytes)}
+}
+
+// Reset begins a file. The bytes must be gzip, of one member or several; an error is ErrNotGzip, ErrTruncated or what source
+// returned.
+func (r *Reader) Reset(source io.Reader) error {
+	r.source.Reset(source)
+	r.inflated, r.inflateErr, r.start, r.end = 0, nil, 0, 0
+	r.format, r.line, r.lines, r.malformed, r.err = nil, 0, 0, 0, nil
+	magic, err := r.source.Peek(2)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		r.err = fmt.Errorf("read file magic: %w", err)
+	case len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b:
+		r.err = fmt.Errorf("read file magic %q: %w", magic, ErrNotGzip)
+	default:
+		r.err = inflateError(r.gzip.Reset(r.source))
+	}
+	return r.err
+}
+
+// Read reads the next data line into record. It returns io.EOF at the clean end of the file, a *LineError for a line that cannot be
+// read (the file goes on behind it), and any other error when the whole file must be dropped.
+func (r *Reader) Read(record *Record) error {
+	for r.err == nil {
+		line, err := r.nextLine()
+		if err != nil {
+			r.err = r.endError(err)
+			break
+		}
+		r.line++
+		if len(line) == 0 {
+			continue
+		}
+		if r.format == nil {
+			isData, err := r.begin(line)
+			if err != nil {
+				r.err = err
+				break
+			}
+			if !isData {
+				continue
+			}
+		}
+		if record.Format != r.format {
+			*record = Record{Format: r.format}
+		}
+		if bad := r.decode(line, record); bad != nil {
+			if isHeader(line) {
+				if r.err = r.setFormat(line); r.err != nil {
+					break
+				}
+				continue
+			}
+			r.lines++
+			r.malformed++
+			return bad
+		}
+		r.lines++
+		return nil
+	}
+	return r.err
+}
+
+// Lines returns the number of data lines read since Reset, malformed ones included.
+func (r *Reader) Lines() int64 { return r.lines }
+
+// InflatedBytes returns the number of bytes inflated since Reset.
+func (r *Reader) InflatedBytes() int64 { return r.inflated }
+
+// begin settles the format by the first line and says whether that line is data already.
+func (r *Reader) begin(line []byte) (isData bool, err error) {
+	if isHeader(line) {
+		return false, r.setFormat(line)
+	}
+	r.format = r.config.Format
+	if r.format == nil {
+		if r.format, err = ParseFormat(DefaultFormat); err != nil {
+			return false, err
+		}
+	}
+	if n := countFields(line); n != r.format.Columns() {
+		return false, fmt.Errorf("read first line %q: no header, and %d fields instead of the %d of flow_logs.format: %w",
+			clip(line), n, r.format.Columns(), ErrUnsupportedFormat)
+	}
+	return true, nil
+}
+
+// setFormat compiles a header line, unless it is that of the file before. Members of a gzip file that were files of their own
+// bring their headers along.
+func (r *Reader) setFormat(line []byte) error {
+	if r.known == nil || string(line) != r.known.header {
+		format, err := ParseFormat(string(line))
+		if err != nil {
+			return err
+		}
+		r.known = format
+	}
+	r.format = r.known
+	return nil
+}
+
+// decode splits a line by the plan of its format and fills the record.
+func (r *Reader) decode(line []byte, record *Record) *LineError {
+	// What finish derives must not survive from the line before.
+	record.Status, record.PktSrcAddr, record.PktDstAddr = StatusOK, Addr{}, Addr{}
+	column, i := 0, 0
+	plan := r.format.plan
+	for i < len(line) {
+		if line[i] == ' ' {
+			i++
+			continue
+		}
+		if column == len(plan) {
+			return r.bad(noField, line, "more fields than the header has")
+		}
+		n := bytes.IndexByte(line[i:], ' ')
+		if n < 0 {
+			n = len(line) - i
+		}
+		if field := plan[column]; field != noField {
+			if cause := record.set(field, line[i:i+n]); cause != "" {
+				return r.bad(field, line[i:i+n], cause)
+			}
+		}
+		column++
+		i += n
+	}
+	if column < len(plan) {
+		return r.bad(noField, line, "fewer fields than the header has")
+	}
+	if field := record.finish(); field != noField {
+		return r.bad(field, nil, "missing in a data row")
+	}
+	return nil
+}
+
+// bad fills the one LineError that the reader owns.
+func (r *Reader) bad(field Field, value []byte, cause string) *LineError {
+	r.lineError = LineError{Line: r.line, Field: field, Value: clip(value), Cause: cause}
+	return &r.lineError
+}
+
+// nextLine returns the next line without its end. The last line of a file may lack its newline.
+func (r *Reader) nextLine() ([]byte, error) {
+	scanned := 0
+	for {
+		if n := bytes.IndexByte(r.block[r.start+scanned:r.end], '\n'); n >= 0 {
+			line := r.block[r.start : r.start+scanned+n]
+			r.start += scanned + n + 1
+			return r.trim(line)
+		}
+		scanned = r.end - r.start
+		if scanned > MaxLineBytes {
+			return nil, ErrLineTooLong
+		}
+		if r.inflateErr != nil {
+			if !errors.Is(r.inflateErr, io.EOF) || scanned == 0 {
+				return nil, r.inflateErr
+			}
+			line := r.block[r.start:r.end]
+			r.start = r.end
+			return r.trim(line)
+		}
+		r.fill()
+	}
+}
+
+// trim drops what some tools put around a line: a carriage return, and a byte order mark before the first one.
+func (r *Reader) trim(line []byte) ([]byte, error) {
+	if len(line) > MaxLineBytes {
+		return nil, ErrLineTooLong
+	}
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	if r.line == 0 {
+		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+	}
+	return line, nil
+}
+
+// fill moves the unread rest to the front of the block and inflates behind it.
+func (r *Reader) fill() {
+	r.end = copy(r.block, r.block[r.start:r.end])
+	r.start = 0
+	n, err := r.gzip.Read(r.block[r.end:])
+	r.end += n
+	r.inflated += int64(n)
+	switch {
+	case errors.Is(err, io.EOF):
+		r.inflateErr = io.EOF
+	case err != nil:
+		r.inflateErr = inflateError(err)
+	case r.config.MaxFileBytes > 0 && r.inflated > r.config.MaxFileBytes:
+		r.inflateErr = fmt.Errorf("inflate file beyond %d bytes: %w", r.config.MaxFileBytes, ErrFileTooLarge)
+	}
+}
+
+// endError turns the end of the lines into the verdict on the file.
+func (r *Reader) endError(err error) error {
+	const (
+		malformedLines   = 10
+		malformedPercent = 1
+	)
+	if errors.Is(err, io.EOF) && r.malformed > malformedLines && r.malformed*100 > r.lines*malformedPercent {
+		return fmt.Errorf("read %d lines of which %d are malformed: %w", r.lines, r.malformed, ErrTooManyMalformed)
+	}
+	return err
+}
+
+// inflateError sorts what can go wrong with a gzip stream; an error of the source itself passes through.
+func inflateError(err error) error {
+	var corrupt flate.CorruptInputError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("inflate file: %w: %w", ErrTruncated, err)
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.As(err, &corrupt):
+		return fmt.Errorf("inflate file: %w: %w", ErrCorrupt, err)
+	default:
+		return fmt.Errorf("inflate file: %w", err)
+	}
+}
+
+func countFields(line []byte) int {
+	n := 0
+	for range bytes.FieldsSeq(line) {
+		n++
+	}
+	return n
+}
+
+// clip bounds foreign text in messages.
+func clip(b []byte) []byte { return b[:min(len(b), 64)] }

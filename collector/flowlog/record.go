@@ -1,0 +1,285 @@
+package flowlog
+
+// Status is the log-status of a record.
+type Status uint8
+
+// The values of log-status. A format without the field leaves StatusOK, unless the addresses are missing: then StatusNoData.
+const (
+	StatusOK Status = iota
+	StatusNoData
+	StatusSkipData
+)
+
+// Direction is the flow-direction of a record: as the capturing interface sees it.
+type Direction uint8
+
+// The values of flow-direction; DirectionUnknown where the format has no such field or the record says "-".
+const (
+	DirectionUnknown Direction = iota
+	DirectionIngress
+	DirectionEgress
+)
+
+// InterfaceType is the type of the capturing interface, or of the next hop's.
+type InterfaceType uint8
+
+// The values of interface-type and next-hop-interface-type. InterfaceOther stands for "-" and for values that AWS may add: the
+// field is there and the interface is none of the named ones.
+const (
+	InterfaceTypeUnknown InterfaceType = iota
+	InterfaceOther
+	InterfaceNATGateway
+	InterfaceRegionalNATGateway
+	InterfaceNetworkLoadBalancer
+	InterfaceTransitGateway
+	InterfaceVPCEndpoint
+)
+
+// A Record is one line of a flow log file. Read reuses it: every byte slice borrows the reader's buffer and is valid until the
+// next call. A missing value ("-", or no such column) is the zero value.
+type Record struct {
+	Format *Format // Format says which fields the file has. Never nil after a successful Read.
+
+	Status   Status
+	Rejected bool // Rejected is true when action is REJECT.
+
+	SrcAddr, DstAddr       Addr // SrcAddr and DstAddr are the addresses of the leg: those at the capturing interface.
+	PktSrcAddr, PktDstAddr Addr // PktSrcAddr and PktDstAddr are the packet's true ends; equal to the leg's where the record does not say.
+
+	Bytes, Packets uint64
+	Start, End     int64 // Start and End are Unix seconds.
+
+	Direction            Direction
+	TrafficPath          uint8 // TrafficPath is 1 to 8 for egress rows, 0 where missing.
+	InterfaceType        InterfaceType
+	NextHopInterfaceType InterfaceType
+
+	AccountID, Region                  []byte
+	InterfaceID, ResourceID            []byte
+	VPCID, SubnetID, InstanceID, AZID  []byte
+	PktSrcAWSService, PktDstAWSService []byte
+}
+
+// MaxRecordBytes bounds the bytes of one record: 1 PiB, a hundred times what an interface can carry in an aggregation
+// interval. A larger value is malformed, so no sum of counters can wrap around.
+const MaxRecordBytes = 1 << 50
+
+// recordHas says whether a Record carries the field, that is, whether its column must be read.
+func recordHas(f Field) bool {
+	switch f {
+	case FieldAccountID, FieldInterfaceID, FieldSrcAddr, FieldDstAddr, FieldPackets, FieldBytes, FieldStart, FieldEnd,
+		FieldAction, FieldLogStatus, FieldVPCID, FieldSubnetID, FieldInstanceID, FieldPktSrcAddr, FieldPktDstAddr, FieldRegion,
+		FieldAZID, FieldPktSrcAWSService, FieldPktDstAWSService, FieldFlowDirection, FieldTrafficPath, FieldResourceID,
+		FieldInterfaceType, FieldNextHopInterfaceType:
+		return true
+	default:
+		return false
+	}
+}
+
+// set stores one column's text and reports why it cannot, or "".
+func (r *Record) set(f Field, v []byte) string {
+	missing := len(v) == 1 && v[0] == '-'
+	switch f {
+	case FieldSrcAddr:
+		return setAddr(&r.SrcAddr, v, missing)
+	case FieldDstAddr:
+		return setAddr(&r.DstAddr, v, missing)
+	case FieldPktSrcAddr:
+		return setAddr(&r.PktSrcAddr, v, missing)
+	case FieldPktDstAddr:
+		return setAddr(&r.PktDstAddr, v, missing)
+	case FieldBytes:
+		return setUint(&r.Bytes, v, missing)
+	case FieldPackets:
+		return setUint(&r.Packets, v, missing)
+	case FieldStart:
+		return setTime(&r.Start, v, missing)
+	case FieldEnd:
+		return setTime(&r.End, v, missing)
+	case FieldTrafficPath:
+		return setTrafficPath(&r.TrafficPath, v, missing)
+	case FieldAction:
+		r.Rejected = string(v) == "REJECT"
+	case FieldLogStatus:
+		r.Status = parseStatus(v)
+	case FieldFlowDirection:
+		r.Direction = parseDirection(v)
+	case FieldInterfaceType:
+		r.InterfaceType = parseInterfaceType(v)
+	case FieldNextHopInterfaceType:
+		r.NextHopInterfaceType = parseInterfaceType(v)
+	default:
+		if missing {
+			v = nil
+		}
+		*r.text(f) = v
+	}
+	return ""
+}
+
+// text returns the place of a field that is kept as text.
+func (r *Record) text(f Field) *[]byte {
+	switch f {
+	case FieldAccountID:
+		return &r.AccountID
+	case FieldInterfaceID:
+		return &r.InterfaceID
+	case FieldResourceID:
+		return &r.ResourceID
+	case FieldVPCID:
+		return &r.VPCID
+	case FieldSubnetID:
+		return &r.SubnetID
+	case FieldInstanceID:
+		return &r.InstanceID
+	case FieldAZID:
+		return &r.AZID
+	case FieldRegion:
+		return &r.Region
+	case FieldPktSrcAWSService:
+		return &r.PktSrcAWSService
+	default:
+		return &r.PktDstAWSService
+	}
+}
+
+// finish derives what depends on several columns and reports the field that a data row lacks, or noField.
+func (r *Record) finish() Field {
+	if r.SrcAddr.IsZero() && r.DstAddr.IsZero() && r.Status == StatusOK {
+		r.Status = StatusNoData
+	}
+	if r.Status != StatusOK {
+		return noField
+	}
+	if r.SrcAddr.IsZero() {
+		return FieldSrcAddr
+	}
+	if r.DstAddr.IsZero() {
+		return FieldDstAddr
+	}
+	if r.PktSrcAddr.IsZero() {
+		r.PktSrcAddr = r.SrcAddr
+	}
+	if r.PktDstAddr.IsZero() {
+		r.PktDstAddr = r.DstAddr
+	}
+	return noField
+}
+
+func setAddr(dst *Addr, v []byte, missing bool) string {
+	if missing {
+		*dst = Addr{}
+		return ""
+	}
+	a, ok := parseAddr(v)
+	if !ok {
+		return "not an IP address"
+	}
+	*dst = a
+	return ""
+}
+
+func setUint(dst *uint64, v []byte, missing bool) string {
+	if missing {
+		*dst = 0
+		return ""
+	}
+	n, ok := parseUint(v)
+	if !ok || n > MaxRecordBytes {
+		return "not a number of bytes or packets"
+	}
+	*dst = n
+	return ""
+}
+
+// setTime reads Unix seconds. Some files have carried milliseconds against the documentation; a value that large is no
+// time of this era in seconds.
+func setTime(dst *int64, v []byte, missing bool) string {
+	if missing {
+		*dst = 0
+		return ""
+	}
+	n, ok := parseUint(v)
+	if !ok || n > MaxRecordBytes {
+		return "not a time in Unix seconds"
+	}
+	const milliseconds = 100_000_000_000
+	if n >= milliseconds {
+		n /= 1000
+	}
+	*dst = int64(n)
+	return ""
+}
+
+func setTrafficPath(dst *uint8, v []byte, missing bool) string {
+	if missing {
+		*dst = 0
+		return ""
+	}
+	n, ok := parseUint(v)
+	if !ok || n > 255 {
+		return "not a traffic path"
+	}
+	// A path that AWS may add is kept as "none of the known ones".
+	*dst = uint8(min(n, trafficPathOther))
+	return ""
+}
+
+// trafficPathOther is the largest value that Record.TrafficPath takes: it stands for any path that AWS has not documented.
+const trafficPathOther = 15
+
+// parseUint reads up to 19 decimal digits, so it cannot overflow.
+func parseUint(b []byte) (uint64, bool) {
+	if len(b) == 0 || len(b) > 19 {
+		return 0, false
+	}
+	var n uint64
+	for _, c := range b {
+		c -= '0'
+		if c > 9 {
+			return 0, false
+		}
+		n = n*10 + uint64(c)
+	}
+	return n, true
+}
+
+func parseStatus(v []byte) Status {
+	switch string(v) {
+	case "NODATA":
+		return StatusNoData
+	case "SKIPDATA":
+		return StatusSkipData
+	default:
+		return StatusOK
+	}
+}
+
+func parseDirection(v []byte) Direction {
+	switch string(v) {
+	case "ingress":
+		return DirectionIngress
+	case "egress":
+		return DirectionEgress
+	default:
+		return DirectionUnknown
+	}
+}
+
+func parseInterfaceType(v []byte) InterfaceType {
+	switch string(v) {
+	case "nat_gateway":
+		return InterfaceNATGateway
+	case "regional_nat_gateway":
+		return InterfaceRegionalNATGateway
+	case "network_load_balancer":
+		return InterfaceNetworkLoadBalancer
+	case "transit_gateway":
+		return InterfaceTransitGateway
+	case "vpc_endpoint":
+		return InterfaceVPCEndpoint
+	default:
+		return InterfaceOther
+	}
+}
