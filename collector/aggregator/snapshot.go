@@ -14,6 +14,7 @@ type Snapshot struct {
 
 	Dispositions      [classifier.NumDispositions]Counts // Dispositions without classifier.Held.
 	Held              Counts                             // Held are the rows that wait for a decision.
+	CommittedFiles    uint64
 	CompressedBytes   uint64
 	DecompressedBytes uint64
 	DeltaFolds        uint64
@@ -88,9 +89,9 @@ func (a *Aggregator) CountFile(result Result, reason string) {
 func (a *Aggregator) publish() {
 	t := &a.totals
 	s := &Snapshot{
-		Started:         t.started,
-		Dispositions:    t.dispositions,
-		CompressedBytes: t.compressed, DecompressedBytes: t.inflated, DeltaFolds: t.foldings,
+		Started:        t.started,
+		Dispositions:   t.dispositions,
+		CommittedFiles: t.committed, CompressedBytes: t.compressed, DecompressedBytes: t.inflated, DeltaFolds: t.foldings,
 		packets: t.packets.snapshot(), bytes: t.bytes.snapshot(), nat: t.nat.snapshot(), unpriced: t.unpriced.snapshot(),
 		flowLogs: t.flowLogs.snapshot(), places: t.places.snapshot(), files: t.files.snapshot(), errors: t.errors.snapshot(),
 		formats: t.formats.snapshot(), limited: t.limited.snapshot(),

@@ -125,6 +125,7 @@ type totals struct {
 	limited  table[string, uint64]
 
 	dispositions                   [classifier.NumDispositions]Counts
+	committed                      uint64
 	compressed, inflated, foldings uint64
 }
 
@@ -194,6 +195,7 @@ func (t *totals) seen(p place, flowLogID string, end int64, now time.Time) {
 // file counts a committed file and what needs no decision about an interface.
 func (t *totals) file(file File, d *Delta, now time.Time) {
 	*t.files.at(Processed, now)++
+	t.committed++
 	t.compressed += uint64(file.CompressedBytes)
 	t.inflated += uint64(file.InflatedBytes)
 	t.foldings += d.folds

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/vpcflow/vpcflow_exporter/collector"
+	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
+	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
+	"github.com/vpcflow/vpcflow_exporter/collector/pipeline"
+	"github.com/vpcflow/vpcflow_exporter/collector/queue"
+	"github.com/vpcflow/vpcflow_exporter/pricing"
+)
+
+// An app is the daemon: the stages in the order of the data, and the web server.
+type app struct {
+	flags  flags
+	logger *slog.Logger
+	reload *reloader
+
+	registry   *prometheus.Registry
+	book       *pricing.Book
+	aggregator *aggregator.Aggregator
+	queue      *queue.Queue
+	pipeline   *pipeline.Pipeline
+
+	listeners []net.Listener
+	server    *http.Server
+	scraped   scrapeWatch
+	draining  atomic.Bool
+}
+
+// newApp builds the daemon and binds its addresses, so that a taken port is an error before the first message is received.
+func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger) (*app, error) {
+	a := &app{flags: f, logger: logger, registry: prometheus.NewRegistry()}
+	if err := checkSupported(config); err != nil {
+		return nil, err
+	}
+	warnUnsupported(config, logger)
+	prices, err := newPrices(config)
+	if err != nil {
+		return nil, fmt.Errorf("load prices: %w", err)
+	}
+	pipelineConfig, err := pipelineConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	a.book = pricing.NewBook(prices)
+	a.aggregator = aggregator.New(aggregatorConfig(config), pipeline.Pricer{Book: a.book}, time.Now)
+	a.queue = queue.New(queueConfig(config), newSQSClient(cloud, config.SQS.QueueURL), logger.With("component", "queue"), a.registry)
+	store := objstore.NewS3(newS3Client(cloud, queueRegion(config.SQS.QueueURL)), logger.With("component", "objstore"), objstore.DefaultConfig())
+	a.pipeline = pipeline.New(pipelineConfig, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, time.Now)
+	a.reload = newReloader(a, config, a.registry)
+	a.registry.MustRegister(
+		collector.New(a.aggregator.Snapshot, func() collector.Prices { return a.book.Prices() }),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), versioncollector.NewCollector("vpcflow"),
+	)
+	if err := a.listen(); err != nil {
+		return nil, errors.Join(err, a.queue.Close(context.Background()))
+	}
+	return a, nil
+}
+
+// listen prepares the web server.
+func (a *app) listen() error {
+	mux, err := newMux(muxOptions{
+		TelemetryPath: a.flags.telemetry,
+		Metrics:       a.metricsHandler(),
+		Healthy:       func() error { return nil },
+		Ready:         a.ready,
+		Reload:        a.reload.reload,
+		Config:        a.reload.render,
+		Version:       version.Info(),
+		Profiling:     a.flags.profiling,
+	})
+	if err != nil {
+		return fmt.Errorf("set --web.telemetry-path: %w", err)
+	}
+	a.server = newServer(mux)
+	if *a.flags.web.WebSystemdSocket {
+		return nil
+	}
+	for _, address := range *a.flags.web.WebListenAddresses {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return errors.Join(fmt.Errorf("listen on --web.listen-address %q: %w", address, err), a.closeListeners())
+		}
+		a.listeners = append(a.listeners, l)
+	}
+	return nil
+}
+
+func (a *app) closeListeners() error {
+	var errs []error
+	for _, l := range a.listeners {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// metricsHandler serves the page. One bad value must not take the others with it.
+func (a *app) metricsHandler() http.Handler {
+	handler := promhttp.InstrumentMetricHandler(a.registry, promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
+		ErrorLog:                            slog.NewLogLogger(a.logger.Handler(), slog.LevelError),
+		ErrorHandling:                       promhttp.ContinueOnError,
+		Registry:                            a.registry,
+		EnableOpenMetrics:                   true,
+		EnableOpenMetricsTextCreatedSamples: a.flags.created,
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Taken before the scrape gathers: what is committed meanwhile may or may not be on the page.
+		s := a.aggregator.Snapshot()
+		handler.ServeHTTP(w, r)
+		a.scraped.saw(s.CommittedFiles)
+	})
+}
+
+// ready returns why messages are not being worked on.
+func (a *app) ready() error {
+	if a.draining.Load() {
+		return errors.New("shutting down")
+	}
+	return a.pipeline.Ready()
+}
+
+// address returns the address of the first listener.
+func (a *app) address() string {
+	if len(a.listeners) == 0 {
+		return ""
+	}
+	return a.listeners[0].Addr().String()
+}
+
+// run serves and consumes until ctx ends, then drains: no new messages, files in work within the grace period, deletes flushed, one more scrape
+// after SIGTERM, and the web server last.
+func (a *app) run(ctx context.Context, hangups <-chan os.Signal) error {
+	consuming, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var background sync.WaitGroup
+	background.Go(func() { a.reload.watch(consuming, hangups) })
+	background.Go(func() { a.pipeline.Run(consuming) })
+	served := make(chan error, 1)
+	go func() {
+		err := a.serve()
+		stop(err)
+		served <- err
+	}()
+	<-consuming.Done()
+	a.draining.Store(true)
+	grace := time.Now().Add(a.reload.config().ShutdownGrace)
+	background.Wait()
+	deadline, cancel := context.WithDeadline(context.Background(), later(grace, time.Now().Add(time.Second)))
+	defer cancel()
+	err := a.queue.Close(deadline)
+	if errors.Is(context.Cause(ctx), errTerminated) {
+		a.scraped.wait(deadline, a.aggregator.Snapshot().CommittedFiles, a.logger)
+	}
+	return errors.Join(err, a.close(), <-served)
+}
+
+// later returns the later of two times: a grace that is over still leaves a moment for the last requests.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (a *app) serve() error {
+	err := a.serveWeb()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve HTTP: %w", err)
+}
+
+func (a *app) serveWeb() error {
+	if *a.flags.web.WebSystemdSocket {
+		return web.ListenAndServe(a.server, a.flags.web, a.logger)
+	}
+	return web.ServeMultiple(a.listeners, a.server, a.flags.web, a.logger)
+}
+
+// close ends the web server; a scrape in flight may finish.
+func (a *app) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := a.server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("shut down web server: %w", err)
+	}
+	return nil
+}
+
+// runDaemon is the program without special flags.
+func runDaemon(ctx context.Context, f flags, hangups <-chan os.Signal, logger *slog.Logger, _ io.Writer) error {
+	config, err := LoadConfig(f.configFile, LoadOptions{LookupEnv: os.LookupEnv, NeedQueueURL: true})
+	if err != nil {
+		return err
+	}
+	logger.Info("Starting vpcflow_exporter", "version", version.Info())
+	logger.Info("Build context", "build_context", version.BuildContext())
+	cloud, err := loadAWS(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := newApp(f, config, cloud, logger)
+	if err != nil {
+		return err
+	}
+	return a.run(ctx, hangups)
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Shapes of AWS identifiers. Regions have two to four letters before the first
+// dash: us, cn, eusc.
+var (
+	accountPattern   = regexp.MustCompile(`^[0-9]{12}$`)
+	regionPattern    = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+	flowLogPattern   = regexp.MustCompile(`^fl-[0-9a-f]+$`)
+	eniPattern       = regexp.MustCompile(`^eni-[0-9a-f]+$`)
+	natPattern       = regexp.MustCompile(`^nat-[0-9a-f]+$`)
+	fieldNamePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+)
+
+// natVantages and priceItems are the words that nat_vantage and the sections of
+// pricing.overrides know.
+var (
+	natVantages = []string{"auto", "gateway", "client"}
+	priceItems  = []string{
+		"nat_gb", "nat_hour", "internet_egress_gb", "cross_az_gb",
+		"interface_endpoint_hour", "interface_endpoint_gb",
+	}
+)
+
+// validator collects what is wrong with the values of a Config.
+type validator struct{ problems []problem }
+
+func (v *validator) failf(path, format string, args ...any) {
+	v.problems = append(v.problems, problem{path: path, text: path + ": " + fmt.Sprintf(format, args...)})
+}
+
+// validate returns every value that is out of bounds, in the order of the keys.
+func (c *Config) validate(needQueueURL bool) []problem {
+	v := &validator{}
+	c.SQS.validate(v, needQueueURL)
+	between(v, "workers", c.Workers, 0, 1024)
+	atLeastZero(v, "shutdown_grace", c.ShutdownGrace)
+	c.FlowLogs.validate(v)
+	c.Top.validate(v)
+	between(v, "limits.series", c.Limits.Series, 100, 1_000_000)
+	between(v, "limits.delta_keys", c.Limits.DeltaKeys, 1000, 100_000_000)
+	c.Enrichment.validate(v)
+	c.Pricing.validate(v)
+	v.bucket("claim.bucket", c.Claim.Bucket)
+	if c.Claim.Bucket == "" && c.Claim.Prefix != "" {
+		v.failf("claim.prefix", "needs claim.bucket, got %s alone", quote(c.Claim.Prefix))
+	}
+	v.bucket("backfill.bucket", c.Backfill.Bucket)
+	return v.problems
+}
+
+func (c *SQSConfig) validate(v *validator, needURL bool) {
+	switch {
+	case c.QueueURL != "":
+		v.url("sqs.queue_url", c.QueueURL)
+	case needURL:
+		v.failf("sqs.queue_url", "must be set to the URL of the queue that is notified of flow log files")
+	}
+	durationBetween(v, "sqs.visibility_timeout", c.VisibilityTimeout, 10*time.Second, 12*time.Hour)
+	if c.VisibilityTimeout%time.Second != 0 {
+		v.failf("sqs.visibility_timeout", "must be whole seconds, got %s", formatDuration(c.VisibilityTimeout))
+	}
+	between(v, "sqs.max_receives", c.MaxReceives, 1, 1000)
+}
+
+func (c *FlowLogsConfig) validate(v *validator) {
+	v.matchAll("flow_logs.accounts", c.Accounts, accountPattern, "12 digits")
+	v.matchAll("flow_logs.regions", c.Regions, regionPattern, "a region such as eu-west-3")
+	v.matchAll("flow_logs.flow_log_ids", c.FlowLogIDs, flowLogPattern, "an id such as fl-0123456789abcdef0")
+	v.cidrs("flow_logs.internal_cidrs", c.InternalCIDRs)
+	v.gateways("flow_logs.nat_gateways", c.NATGateways)
+	if !slices.Contains(natVantages, c.NATVantage) {
+		v.failf("flow_logs.nat_vantage", "must be one of %s, got %s", strings.Join(natVantages, ", "), quote(c.NATVantage))
+	}
+	atLeastZero(v, "flow_logs.max_age", c.MaxAge)
+	v.format("flow_logs.format", c.Format)
+	between(v, "flow_logs.max_file_bytes", c.MaxFileBytes, 1<<20, 1<<40)
+}
+
+func (c *TopConfig) validate(v *validator) {
+	between(v, "top.destinations", c.Destinations, 0, 10_000)
+	between(v, "top.sources", c.Sources, 0, 10_000)
+	between(v, "top.pairs", c.Pairs, 0, 10_000)
+	durationBetween(v, "top.hold", c.Hold, 0, time.Hour)
+	durationBetween(v, "top.idle", c.Idle, time.Minute, 365*24*time.Hour)
+}
+
+func (c *EnrichmentConfig) validate(v *validator) {
+	for i, path := range c.MMDB {
+		if path == "" {
+			v.failf(itemPath("enrichment.mmdb", i), "must be the path of a file, got %s", quote(path))
+		}
+	}
+	if c.IPRanges != "" {
+		v.url("enrichment.ip_ranges", c.IPRanges)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Networks)) {
+		path := childPath("enrichment.networks", name)
+		if name == "" {
+			v.failf(path, "must have a name, got %s", quote(name))
+		}
+		if len(c.Networks[name]) == 0 {
+			v.failf(path, "must hold at least one CIDR, got none")
+		}
+		v.cidrs(path, c.Networks[name])
+	}
+	between(v, "enrichment.cache_size", c.CacheSize, 1, 10_000_000)
+}
+
+func (c *PricingConfig) validate(v *validator) {
+	if !(c.BytesPerGB > 0) || math.IsInf(c.BytesPerGB, 0) {
+		v.failf("pricing.bytes_per_gb", "must be above 0, got %s", formatFloat(c.BytesPerGB))
+	}
+	for _, region := range slices.Sorted(maps.Keys(c.Overrides)) {
+		path := childPath("pricing.overrides", region)
+		if !regionPattern.MatchString(region) {
+			v.failf(path, "must be a region such as eu-west-3, got %s", quote(region))
+		}
+		for _, item := range slices.Sorted(maps.Keys(c.Overrides[region])) {
+			if !slices.Contains(priceItems, item) {
+				v.problems = append(v.problems, problem{path: childPath(path, item), text: unknownKey(item, priceItems)})
+				continue
+			}
+			v.price(childPath(path, item), c.Overrides[region][item])
+		}
+	}
+}
+
+func between[T cmp.Ordered](v *validator, path string, got, low, high T) {
+	if got < low || got > high {
+		v.failf(path, "must be between %v and %v, got %v", low, high, got)
+	}
+}
+
+func durationBetween(v *validator, path string, got, low, high time.Duration) {
+	if got < low || got > high {
+		v.failf(path, "must be between %s and %s, got %s", formatDuration(low), formatDuration(high), formatDuration(got))
+	}
+}
+
+func atLeastZero(v *validator, path string, got time.Duration) {
+	if got < 0 {
+		v.failf(path, "must be at least 0s, got %s", formatDuration(got))
+	}
+}
+
+func (v *validator) matchAll(path string, got []string, pattern *regexp.Regexp, want string) {
+	for i, item := range got {
+		v.match(itemPath(path, i), item, pattern, want)
+	}
+}
+
+func (v *validator) match(path, got string, pattern *regexp.Regexp, want string) {
+	if !pattern.MatchString(got) {
+		v.failf(path, "must be %s, got %s", want, quote(got))
+	}
+}
+
+// url accepts http and https. A password in a URL would show up in logs and on
+// the config page, so it is refused and kept out of the message.
+func (v *validator) url(path, got string) {
+	parsed, err := url.Parse(got)
+	switch {
+	case err == nil && parsed.User != nil:
+		v.failf(path, "must not hold a user name or password, got %s", quote(parsed.Redacted()))
+	case err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "":
+		v.failf(path, "must be an http or https URL, got %s", quote(got))
+	}
+}
+
+// cidrs wants networks without host bits: 10.0.0.1/8 is more likely a slip in
+// the prefix length than meant.
+func (v *validator) cidrs(path string, got []string) {
+	for i, text := range got {
+		prefix, err := netip.ParsePrefix(text)
+		switch {
+		case err != nil || prefix.Addr().Is4In6():
+			v.failf(itemPath(path, i), "must be a CIDR such as 10.0.0.0/8, got %s", quote(text))
+		case prefix != prefix.Masked():
+			v.failf(itemPath(path, i), "must be a CIDR without host bits such as %s, got %s", prefix.Masked(), quote(text))
+		}
+	}
+}
+
+func (v *validator) gateways(path string, got []NATGatewayConfig) {
+	first := make(map[string]string)
+	unique := func(path, id string) {
+		if earlier, seen := first[id]; seen {
+			v.failf(path, "must be unique, got %s of %s again", quote(id), earlier)
+			return
+		}
+		first[id] = path
+	}
+	for i, gateway := range got {
+		item := itemPath(path, i)
+		if gateway.ENI == "" && gateway.ID == "" {
+			v.failf(item, "must have an eni or an id, got neither")
+		}
+		if gateway.ENI != "" {
+			v.match(childPath(item, "eni"), gateway.ENI, eniPattern, "an id such as eni-0123456789abcdef0")
+			unique(childPath(item, "eni"), gateway.ENI)
+		}
+		if gateway.ID != "" {
+			v.match(childPath(item, "id"), gateway.ID, natPattern, "an id such as nat-0123456789abcdef0")
+			unique(childPath(item, "id"), gateway.ID)
+		}
+		if gateway.NATGB != nil {
+			v.price(childPath(item, "nat_gb"), *gateway.NATGB)
+		}
+	}
+}
+
+// format checks the shape of the field names only: AWS adds fields, and what a
+// format must hold is the reader's business.
+func (v *validator) format(path, got string) {
+	seen := make(map[string]bool)
+	for field := range strings.FieldsSeq(got) {
+		name, braced := strings.CutPrefix(field, "${")
+		if braced {
+			name = strings.TrimSuffix(name, "}")
+		}
+		switch {
+		case !fieldNamePattern.MatchString(name) || braced != strings.HasSuffix(field, "}"):
+			v.failf(path, "must be field names separated by spaces such as ${srcaddr} ${dstaddr}, got %s", quote(field))
+		case seen[name]:
+			v.failf(path, "must name each field once, got %s again", quote(name))
+		}
+		seen[name] = true
+	}
+}
+
+func (v *validator) price(path string, got float64) {
+	if !(got >= 0) || math.IsInf(got, 0) {
+		v.failf(path, "must be at least 0, got %s", formatFloat(got))
+	}
+}
+
+// bucket catches what people put in place of a bucket's name. The names
+// themselves are left to S3, which knows several kinds.
+func (v *validator) bucket(path, got string) {
+	if strings.ContainsAny(got, "/ ") && !strings.HasPrefix(got, "arn:") {
+		v.failf(path, "must be the name of a bucket alone, without s3:// and key, got %s", quote(got))
+	}
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
+	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+	"github.com/vpcflow/vpcflow_exporter/collector/pipeline"
+	"github.com/vpcflow/vpcflow_exporter/collector/queue"
+	"github.com/vpcflow/vpcflow_exporter/pricing"
+)
+
+// The functions of this file translate the configuration file into the configurations of the stages.
+
+func queueConfig(c Config) queue.Config {
+	return queue.Config{URL: c.SQS.QueueURL, VisibilityTimeout: c.SQS.VisibilityTimeout, MaxReceives: c.SQS.MaxReceives}
+}
+
+func pipelineConfig(c Config) (pipeline.Config, error) {
+	config := pipeline.DefaultConfig()
+	config.Workers = c.Workers
+	if config.Workers == 0 {
+		config.Workers = runtime.GOMAXPROCS(0)
+	}
+	config.ShutdownGrace = c.ShutdownGrace
+	config.MaxAge = c.FlowLogs.MaxAge
+	config.DeltaKeys = c.Limits.DeltaKeys
+	config.Accounts, config.Regions, config.FlowLogIDs = c.FlowLogs.Accounts, c.FlowLogs.Regions, c.FlowLogs.FlowLogIDs
+	config.FlowLog.MaxFileBytes = c.FlowLogs.MaxFileBytes
+	internal := make([]netip.Prefix, len(c.FlowLogs.InternalCIDRs))
+	for i, cidr := range c.FlowLogs.InternalCIDRs {
+		prefix, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			return config, fmt.Errorf("parse flow_logs.internal_cidrs: %w", err)
+		}
+		internal[i] = prefix
+	}
+	config.Networks = classifier.NewNetworks(internal)
+	if c.FlowLogs.Format != "" {
+		format, err := flowlog.ParseFormat(c.FlowLogs.Format)
+		if err != nil {
+			return config, fmt.Errorf("parse flow_logs.format: %w", err)
+		}
+		config.FlowLog.Format = format
+	}
+	return config, nil
+}
+
+func aggregatorConfig(c Config) aggregator.Config {
+	config := aggregator.DefaultConfig()
+	config.Vantage = aggregator.Vantage(c.FlowLogs.NATVantage)
+	config.Series = c.Limits.Series
+	config.HeldKeys = c.Limits.DeltaKeys
+	for _, g := range c.FlowLogs.NATGateways {
+		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
+	}
+	return config
+}
+
+func newPrices(c Config) (*pricing.Prices, error) {
+	config := pricing.Config{BytesPerGB: c.Pricing.BytesPerGB, Overrides: c.Pricing.Overrides, Gateways: make(map[string]float64)}
+	for _, g := range c.FlowLogs.NATGateways {
+		if g.NATGB == nil {
+			continue
+		}
+		// The logs name a zonal gateway by its interface, a regional one by its id.
+		for _, name := range []string{g.ENI, g.ID} {
+			if name != "" {
+				config.Gateways[name] = *g.NATGB
+			}
+		}
+	}
+	return pricing.New(pricing.Default(), config)
+}
+
+// warnUnsupported names the settings of features that this version does not have, so that nobody relies on them.
+func warnUnsupported(c Config, logger *slog.Logger) {
+	for key, set := range map[string]bool{
+		"state.path": c.State.Path != "", "claim.bucket": c.Claim.Bucket != "", "enrichment.mmdb": len(c.Enrichment.MMDB) > 0,
+		"enrichment.networks": len(c.Enrichment.Networks) > 0, "enrichment.ipinfo_token_file": c.Enrichment.IPInfoTokenFile != "",
+	} {
+		if set {
+			logger.Warn("Setting has no effect in this version", "key", key)
+		}
+	}
+}
+
+// checkSupported refuses settings that would count something else than what they ask for.
+func checkSupported(c Config) error {
+	if c.FlowLogs.NATVantage == "client" {
+		return fmt.Errorf("flow_logs.nat_vantage %q is not supported by this version, use %q or %q", "client", aggregator.VantageAuto, aggregator.VantageGateway)
+	}
+	return nil
+}

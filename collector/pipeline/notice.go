@@ -1,0 +1,76 @@
+package pipeline
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+)
+
+// formatLog says once per header what it allows.
+type formatLog struct {
+	logger *slog.Logger
+	mu     sync.Mutex
+	known  map[string]struct{}
+}
+
+// maxHeaders bounds the headers remembered; a bucket holds a few.
+const maxHeaders = 1000
+
+func (f *formatLog) seen(format *flowlog.Format) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known == nil {
+		f.known = make(map[string]struct{})
+	}
+	if _, ok := f.known[format.String()]; ok || len(f.known) >= maxHeaders {
+		return
+	}
+	f.known[format.String()] = struct{}{}
+	f.logger.Info("New flow log format", "fields_version", format.Version(), "fields", format.Columns(),
+		"pkt_addresses", format.Has(flowlog.FieldPktSrcAddr) && format.Has(flowlog.FieldPktDstAddr),
+		"flow_direction", format.Has(flowlog.FieldFlowDirection), "traffic_path", format.Has(flowlog.FieldTrafficPath),
+		"aws_service", format.Has(flowlog.FieldPktDstAWSService), "interface_type", format.Has(flowlog.FieldInterfaceType),
+		"resource_id", format.Has(flowlog.FieldResourceID), "header", clip(format.String()))
+	if unknown := format.Unknown(); len(unknown) > 0 {
+		f.logger.Warn("Unknown fields are ignored", "fields", clip(fmt.Sprintf("%q", unknown)))
+	}
+	if !format.Has(flowlog.FieldPktSrcAddr) || !format.Has(flowlog.FieldPktDstAddr) {
+		f.logger.Warn("Format without pkt-srcaddr and pkt-dstaddr: NAT gateways count only if flow_logs.nat_gateways names them, and without destinations")
+	}
+}
+
+// deniedFiles remembers which files the store refused since one was read. One may be gone; three are a missing permission.
+type deniedFiles struct {
+	mu    sync.Mutex
+	files map[string]struct{}
+}
+
+const maxDenied = 3
+
+func (d *deniedFiles) add(identity string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.files == nil {
+		d.files = make(map[string]struct{})
+	}
+	if len(d.files) < maxDenied {
+		d.files[identity] = struct{}{}
+	}
+}
+
+func (d *deniedFiles) clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.files)
+}
+
+func (d *deniedFiles) err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.files) < maxDenied {
+		return nil
+	}
+	return fmt.Errorf("read objects: access denied for %d files in a row, does the role allow s3:GetObject, and kms:Decrypt for an encrypted bucket?", maxDenied)
+}

@@ -1,0 +1,130 @@
+package pipeline
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
+	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
+	"github.com/vpcflow/vpcflow_exporter/collector/s3event"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
+	"github.com/vpcflow/vpcflow_exporter/pricing"
+)
+
+var (
+	scenarios = flag.Int("scenarios", 300, "number of random scenarios")
+	seed      = flag.Uint64("seed", 0, "seed of the first scenario; 0 takes a random one")
+)
+
+// TestScenarios reads random networks' flow logs in random column orders and subsets, cut into random files, and compares the totals with the ledger
+// that was kept while the traffic was made.
+func TestScenarios(t *testing.T) {
+	first := *seed
+	if first == 0 {
+		first = rand.Uint64()
+	}
+	t.Logf("seed %d", first)
+	for i := range uint64(*scenarios) {
+		s := flowgen.Random(first+i, flowgen.Options{})
+		got := readScenario(t, s, s.Files)
+		if diff := s.Ledger.Diff(got); diff != "" {
+			t.Fatalf("rerun with -seed=%d -scenarios=1: %s\n%s", first+i, s, diff)
+		}
+	}
+}
+
+// TestScenariosInOtherFiles cuts the same rows in other ways: the totals must not depend on it.
+func TestScenariosInOtherFiles(t *testing.T) {
+	first := *seed
+	if first == 0 {
+		first = rand.Uint64()
+	}
+	t.Logf("seed %d", first)
+	for i := range uint64(max(*scenarios/10, 1)) {
+		s := flowgen.Random(first+i, flowgen.Options{})
+		for cut := range uint64(3) {
+			got := readScenario(t, s, s.Recut(cut))
+			if diff := s.Ledger.Diff(got); diff != "" {
+				t.Fatalf("rerun with -seed=%d -scenarios=1: cut %d of %s\n%s", first+i, cut, s, diff)
+			}
+		}
+	}
+}
+
+// readScenario reads files from a folder, by the file path that the daemon takes, and returns what was counted.
+func readScenario(t *testing.T, s flowgen.Scenario, files []flowgen.File) flowgen.Ledger {
+	t.Helper()
+	root := t.TempDir()
+	now := func() time.Time { return s.Closing[0].Time.Add(time.Hour) }
+	config := aggregator.DefaultConfig()
+	for _, g := range s.NATGateways {
+		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
+	}
+	prices, err := pricing.New(pricing.Default(), pricing.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := aggregator.New(config, Pricer{Book: pricing.NewBook(prices)}, now)
+	p := New(DefaultConfig(), nil, objstore.NewDir(root), a, slog.New(slog.DiscardHandler), nil, now)
+	w := newWorker(p)
+	for _, f := range append(files[:len(files):len(files)], s.Closing...) {
+		path := filepath.Join(root, filepath.FromSlash(f.Key))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Gzip(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		file, err := w.read(context.Background(), s3event.Object{Bucket: "logs", Key: f.Key, Size: -1})
+		if err != nil {
+			t.Fatalf("read %s: %v", f.Key, err)
+		}
+		if !a.Commit(file, w.delta) {
+			t.Fatalf("file %s was known", f.Key)
+		}
+	}
+	return ledger(t, a.Snapshot())
+}
+
+// ledger turns a snapshot into the generator's terms, and checks that nothing is left waiting.
+func ledger(t *testing.T, s *aggregator.Snapshot) flowgen.Ledger {
+	t.Helper()
+	got := flowgen.Ledger{
+		NATBytes: map[flowgen.NATKey]uint64{}, Bytes: map[flowgen.BytesKey]uint64{}, Packets: map[flowgen.PacketsKey]uint64{},
+		Records: map[flowgen.Disposition]uint64{}, ObservedBytes: map[flowgen.Disposition]uint64{},
+	}
+	for m := range s.Bytes() {
+		l := m.Labels
+		got.Bytes[flowgen.BytesKey{AccountID: l.AccountID, Region: l.Region, Direction: flowgen.Direction(l.Direction.String()),
+			Path: flowgen.Path(l.Path.String()), Service: l.AWSService}] = m.Value
+	}
+	for m := range s.Packets() {
+		l := m.Labels
+		got.Packets[flowgen.PacketsKey{AccountID: l.AccountID, Region: l.Region, Direction: flowgen.Direction(l.Direction.String()),
+			Path: flowgen.Path(l.Path.String())}] = m.Value
+	}
+	for m := range s.NAT() {
+		l := m.Labels
+		got.NATBytes[flowgen.NATKey{AccountID: l.AccountID, Region: l.Region, NATGateway: l.NATGateway,
+			Direction: flowgen.Direction(l.Direction.String()), Service: l.AWSService}] = m.Value.Bytes
+		if cost, priced := m.Value.CostUSD(); priced == strings.HasPrefix(l.Region, "cn-") || priced && (cost < 0 || cost == 0 && m.Value.Bytes > 0) {
+			t.Errorf("got cost %g, priced %t, for %d bytes in %s", cost, priced, m.Value.Bytes, l.Region)
+		}
+	}
+	for d, c := range s.Dispositions {
+		got.Records[flowgen.Disposition(classifier.Disposition(d).String())] = c.Records
+		got.ObservedBytes[flowgen.Disposition(classifier.Disposition(d).String())] = c.Bytes
+	}
+	if s.Held.Records != 0 {
+		t.Errorf("got %d records held at the end", s.Held.Records)
+	}
+	return got
+}

@@ -1,0 +1,97 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
+	"github.com/vpcflow/vpcflow_exporter/collector/queue"
+)
+
+// Delays before a message that failed is delivered again; they double with each delivery.
+const (
+	transientDelay = 15 * time.Second
+	permanentDelay = 5 * time.Second
+	maxDelay       = 15 * time.Minute
+)
+
+// settle decides what becomes of a message: it is done if no object failed; otherwise it goes back, and its objects that are done are known as duplicates
+// then.
+func (p *Pipeline) settle(ctx context.Context, m *queue.Message, failures []failure) {
+	if errors.Is(context.Cause(ctx), queue.ErrLost) {
+		p.logger.Warn("Lost message, its files are dropped", "message_id", m.ID, "receive_count", m.ReceiveCount)
+		return
+	}
+	if ctx.Err() != nil {
+		p.giveBack(m, 0)
+		return
+	}
+	if len(failures) == 0 {
+		m.Delete()
+		return
+	}
+	transient, denied := false, false
+	for _, f := range failures {
+		p.logger.Warn("Failed file", "err", f.err, "receive_count", m.ReceiveCount)
+		transient = transient || objstore.Transient(f.err)
+		if errors.Is(f.err, objstore.ErrDenied) {
+			denied = true
+			p.denied.add(f.object.Identity())
+		}
+	}
+	switch {
+	case transient:
+		p.giveBack(m, delay(transientDelay, m.ReceiveCount))
+	case denied && !p.hasRedrivePolicy(ctx):
+		p.giveBack(m, maxDelay)
+	case !p.dropExhausted(ctx, m):
+		p.giveBack(m, delay(permanentDelay, m.ReceiveCount))
+	}
+}
+
+// settleInvalid counts a message that is no notification and leaves it to the redrive policy. Where there is none, it is dropped at last.
+func (p *Pipeline) settleInvalid(ctx context.Context, m *queue.Message, err error) {
+	p.logger.Warn("Invalid message", "message_id", m.ID, "err", err, "receive_count", m.ReceiveCount)
+	if !p.dropExhausted(ctx, m) {
+		m.Invalid()
+	}
+}
+
+// dropExhausted deletes a message that can never succeed and was received often enough, unless the queue has a redrive policy to keep it.
+func (p *Pipeline) dropExhausted(ctx context.Context, m *queue.Message) bool {
+	if !m.Exhausted() || p.hasRedrivePolicy(ctx) {
+		return false
+	}
+	p.logger.Error("Dropped message, the queue has no redrive policy to keep it", "message_id", m.ID, "receive_count", m.ReceiveCount, "body", clip(m.Body))
+	m.Delete()
+	return true
+}
+
+// hasRedrivePolicy says true when in doubt: then nothing is dropped.
+func (p *Pipeline) hasRedrivePolicy(ctx context.Context) bool {
+	has, err := p.queue.HasRedrivePolicy(ctx)
+	if err != nil {
+		p.logger.Warn("Unknown redrive policy, messages that cannot succeed are kept", "err", err)
+		return true
+	}
+	return has
+}
+
+// giveBack returns a message. It must work during a shutdown, so it has a deadline of its own.
+func (p *Pipeline) giveBack(m *queue.Message, after time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := m.Return(ctx, after); err != nil {
+		p.logger.Warn("Unreturned message, it comes back when its visibility timeout ends", "message_id", m.ID, "err", err)
+	}
+}
+
+// delay doubles with each delivery and is spread, so that messages that failed together do not come back together.
+func delay(base time.Duration, receiveCount int) time.Duration {
+	d := min(base<<min(max(receiveCount-1, 0), 10), maxDelay)
+	return d - rand.N(d/8+1)
+}
+
+func clip(s string) string { return s[:min(len(s), 512)] }
