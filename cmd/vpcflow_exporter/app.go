@@ -47,8 +47,8 @@ type app struct {
 	draining  atomic.Bool
 }
 
-// newApp builds the daemon and binds its addresses, so that a taken port is an error before the first message is received.
-func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger) (*app, error) {
+// newApp builds the daemon and binds its addresses, so that a taken port is an error before the first message is received. The wall clock is now.
+func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now func() time.Time) (*app, error) {
 	a := &app{flags: f, logger: logger, registry: prometheus.NewRegistry()}
 	if err := checkSupported(config); err != nil {
 		return nil, err
@@ -63,10 +63,10 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger) (*app
 		return nil, err
 	}
 	a.book = pricing.NewBook(prices)
-	a.aggregator = aggregator.New(aggregatorConfig(config), pipeline.Pricer{Book: a.book}, time.Now)
+	a.aggregator = aggregator.New(aggregatorConfig(config), pipeline.Pricer{Book: a.book}, now)
 	a.queue = queue.New(queueConfig(config), newSQSClient(cloud, config.SQS.QueueURL), logger.With("component", "queue"), a.registry)
 	store := objstore.NewS3(newS3Client(cloud, queueRegion(config.SQS.QueueURL)), logger.With("component", "objstore"), objstore.DefaultConfig())
-	a.pipeline = pipeline.New(pipelineConfig, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, time.Now)
+	a.pipeline = pipeline.New(pipelineConfig, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, now)
 	a.reload = newReloader(a, config, a.registry)
 	a.registry.MustRegister(
 		collector.New(a.aggregator.Snapshot, func() collector.Prices { return a.book.Prices() }),
@@ -220,7 +220,7 @@ func runDaemon(ctx context.Context, f flags, hangups <-chan os.Signal, logger *s
 	if err != nil {
 		return err
 	}
-	a, err := newApp(f, config, cloud, logger)
+	a, err := newApp(f, config, cloud, logger, time.Now)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func runDemo(ctx context.Context, f flags, hangups <-chan os.Signal, logger *slo
 	config := DefaultConfig()
 	config.SQS.QueueURL = queueURL
 	logger.Info("Starting vpcflow_exporter", "version", version.Info())
-	a, err := newApp(f, config, cloud.AWSConfig(demoRegion), logger)
+	a, err := newApp(f, config, cloud.AWSConfig(demoRegion), logger, time.Now)
 	if err != nil {
 		return err
 	}

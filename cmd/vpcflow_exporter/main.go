@@ -61,7 +61,7 @@ type flags struct {
 	log         *promslog.Config
 }
 
-// parseFlags reads the arguments. done says that they asked for the help or the version and got it.
+// parseFlags reads the arguments. It is done if they asked for the help or the version and got it.
 func parseFlags(args []string, stdout, stderr io.Writer) (f flags, done bool, err error) {
 	app := kingpin.New("vpcflow_exporter", "What AWS NAT gateways cost, who spends it, and on whom: a Prometheus exporter that reads VPC flow logs as they arrive in S3.")
 	app.HelpFlag.Short('h')

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"reflect"
 	"runtime"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
@@ -79,12 +80,19 @@ func newPrices(c Config) (*pricing.Prices, error) {
 
 // warnUnsupported names the settings of features that this version does not have, so that nobody relies on them.
 func warnUnsupported(c Config, logger *slog.Logger) {
-	for key, set := range map[string]bool{
-		"state.path": c.State.Path != "", "claim.bucket": c.Claim.Bucket != "", "enrichment.mmdb": len(c.Enrichment.MMDB) > 0,
-		"enrichment.networks": len(c.Enrichment.Networks) > 0, "enrichment.ipinfo_token_file": c.Enrichment.IPInfoTokenFile != "",
+	defaults := DefaultConfig()
+	for _, section := range []struct {
+		key       string
+		got, want any
+	}{
+		{"top", c.Top, defaults.Top},
+		{"enrichment", c.Enrichment, defaults.Enrichment},
+		{"state", c.State, defaults.State},
+		{"claim", c.Claim, defaults.Claim},
+		{"backfill", c.Backfill, defaults.Backfill},
 	} {
-		if set {
-			logger.Warn("Setting has no effect in this version", "key", key)
+		if !reflect.DeepEqual(section.got, section.want) {
+			logger.Warn("Setting has no effect in this version", "key", section.key)
 		}
 	}
 }

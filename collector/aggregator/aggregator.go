@@ -15,7 +15,8 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
 
-// Gateway is a NAT gateway of the configuration. ENI identifies a zonal gateway in the logs, ID (nat-...) a regional one; ID and Name are shown with either.
+// Gateway is a NAT gateway of the configuration. In the logs ENI identifies a zonal gateway and ID a regional
+// one; ID and Name are shown with either.
 type Gateway struct {
 	ENI, ID, Name string
 }
@@ -56,11 +57,11 @@ func DefaultConfig() Config {
 }
 
 const (
-	// holdSeconds is how long, in record time, rows wait for a decision about their interface.
+	// Rows wait so long, in record time, for a decision about their interface.
 	holdSeconds = 30 * 60
-	// forgetSeconds is how long, in record time, an interface or client without rows is remembered.
+	// An interface or client without rows is remembered so long, in record time.
 	forgetSeconds = 24 * 60 * 60
-	// aheadSeconds is how far into the future a record may lie before it no longer moves the clock.
+	// A record that lies further in the future no longer moves the clock.
 	aheadSeconds = 10 * 60
 )
 
@@ -85,7 +86,7 @@ type Aggregator struct {
 	totals totals
 }
 
-// New returns an empty aggregator. now is the wall clock.
+// New returns an empty aggregator. Now is the wall clock.
 func New(config Config, prices Pricer, now func() time.Time) *Aggregator {
 	a := &Aggregator{
 		config: config, prices: prices, now: now,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -39,12 +40,15 @@ func delta(t testing.TB, header string, rows ...string) *aggregator.Delta {
 	t.Helper()
 	var file bytes.Buffer
 	z := gzip.NewWriter(&file)
-	fmt.Fprintf(z, "%s start end\n", header)
+	text := header + " start end\n"
 	for _, row := range rows {
 		if len(strings.Fields(row)) == len(strings.Fields(header)) {
 			row += fmt.Sprintf(" %d %d", now.Unix()-7260, now.Unix()-7200)
 		}
-		fmt.Fprintln(z, row)
+		text += row + "\n"
+	}
+	if _, err := io.WriteString(z, text); err != nil {
+		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
@@ -164,7 +168,7 @@ func TestConversationInAnyOrder(t *testing.T) {
 		if k == len(deltas) {
 			a := newAggregator(aggregator.DefaultConfig())
 			for i, d := range deltas {
-				a.Commit(aggregator.File{Identity: fmt.Sprint(i), AccountID: "123456789012", Region: "eu-west-3"}, d)
+				a.Commit(aggregator.File{Identity: strconv.Itoa(i), AccountID: "123456789012", Region: "eu-west-3"}, d)
 			}
 			expect(t, a, conversationTotals...)
 			return
@@ -487,7 +491,7 @@ func TestSnapshotIsImmutable(t *testing.T) {
 	}
 	d := delta(t, header, conversation...)
 	for i := range 500 {
-		a.Commit(aggregator.File{Identity: fmt.Sprint(i), AccountID: fmt.Sprintf("1234567890%02d", i%90), Region: "eu-west-3"}, d)
+		a.Commit(aggregator.File{Identity: strconv.Itoa(i), AccountID: fmt.Sprintf("1234567890%02d", i%90), Region: "eu-west-3"}, d)
 	}
 	close(done)
 	wg.Wait()

@@ -121,13 +121,14 @@ func (d *Delta) Add(r *flowlog.Record) {
 	in.seen(r.Start, r.End)
 	d.lastRecord = max(d.lastRecord, r.End)
 	counts := Counts{Records: 1, Bytes: r.Bytes, Packets: r.Packets}
-	switch {
-	case r.Status == flowlog.StatusNoData:
+	switch r.Status {
+	case flowlog.StatusNoData:
 		d.dispositions[classifier.NoData].add(counts)
 		return
-	case r.Status == flowlog.StatusSkipData:
+	case flowlog.StatusSkipData:
 		d.dispositions[classifier.SkipData].add(counts)
 		return
+	case flowlog.StatusOK:
 	}
 	in.evidence.observe(r)
 	if r.Rejected {

@@ -74,7 +74,7 @@ func (s *Snapshot) Limited() iter.Seq[Series[string, uint64]] { return s.limited
 // Snapshot returns the totals as of the last commit. It takes no lock.
 func (a *Aggregator) Snapshot() *Snapshot { return a.snapshot.Load() }
 
-// CountFile counts a file that was not committed: a duplicate, a skipped, missing or failed one. reason is "" or why.
+// CountFile counts a file that was not committed: a duplicate, a skipped, missing or failed one. Reason is "" or why.
 func (a *Aggregator) CountFile(result Result, reason string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,6 +1,9 @@
 package aggregator
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // chunkRows is the number of rows that are copied together when a shared chunk is written.
 const chunkRows = 256
@@ -78,7 +81,7 @@ func (t *table[K, V]) snapshot() view[K, V] {
 	for i := range t.shared {
 		t.shared[i] = true
 	}
-	return view[K, V]{keys: t.keys[:len(t.keys):len(t.keys)], chunks: append([]*[chunkRows]row[V](nil), t.chunks...)}
+	return view[K, V]{keys: slices.Clip(t.keys), chunks: append([]*[chunkRows]row[V](nil), t.chunks...)}
 }
 
 // all yields the series in the order of their creation.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"testing"
@@ -17,7 +18,9 @@ func record(t *testing.T, header, row string) flowlog.Record {
 	t.Helper()
 	var file bytes.Buffer
 	z := gzip.NewWriter(&file)
-	fmt.Fprintf(z, "%s\n%s\n", header, row)
+	if _, err := io.WriteString(z, header+"\n"+row+"\n"); err != nil {
+		t.Fatal(err)
+	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -146,13 +149,13 @@ func TestPlainFormatAtConfiguredGateway(t *testing.T) {
 
 func TestPrivate(t *testing.T) {
 	networks := classifier.NewNetworks([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2600:1f00::/32")})
-	for _, private := range strings.Fields("10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1 100.64.0.1 100.127.255.255 169.254.1.1 127.0.0.1 224.0.0.251 " +
+	for private := range strings.FieldsSeq("10.0.0.1 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1 100.64.0.1 100.127.255.255 169.254.1.1 127.0.0.1 224.0.0.251 " +
 		"255.255.255.255 fe80::1 febf::1 fc00::1 fdff::1 ff02::1 ::1 198.51.100.77 2600:1f00::7") {
 		if a, ok := flowlog.ParseAddr(private); !ok || !networks.Private(a) {
 			t.Errorf("%s is not private", private)
 		}
 	}
-	for _, public := range strings.Fields("9.255.255.255 11.0.0.0 172.15.255.255 172.32.0.0 192.167.255.255 192.169.0.0 100.63.255.255 100.128.0.0 169.253.1.1 203.0.113.5 " +
+	for public := range strings.FieldsSeq("9.255.255.255 11.0.0.0 172.15.255.255 172.32.0.0 192.167.255.255 192.169.0.0 100.63.255.255 100.128.0.0 169.253.1.1 203.0.113.5 " +
 		"223.255.255.255 198.51.101.1 2001:db8::1 fec0::1 fb00::1 2600:1f01::7 64:ff9b::1") {
 		if a, ok := flowlog.ParseAddr(public); !ok || networks.Private(a) {
 			t.Errorf("%s is private", public)

@@ -64,7 +64,7 @@ const (
 	FieldNextHopInterfaceType
 
 	numFields
-	// noField stands for a column that is not a field of AWS's table.
+	// NoField stands for a column that is not a field of AWS's table.
 	noField = numFields
 )
 

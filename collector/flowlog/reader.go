@@ -226,12 +226,12 @@ func (r *Reader) fill() {
 	r.end += n
 	r.inflated += int64(n)
 	switch {
+	case r.config.MaxFileBytes > 0 && r.inflated > r.config.MaxFileBytes:
+		r.inflateErr = fmt.Errorf("inflate file beyond %d bytes: %w", r.config.MaxFileBytes, ErrFileTooLarge)
 	case errors.Is(err, io.EOF):
 		r.inflateErr = io.EOF
 	case err != nil:
 		r.inflateErr = inflateError(err)
-	case r.config.MaxFileBytes > 0 && r.inflated > r.config.MaxFileBytes:
-		r.inflateErr = fmt.Errorf("inflate file beyond %d bytes: %w", r.config.MaxFileBytes, ErrFileTooLarge)
 	}
 }
 

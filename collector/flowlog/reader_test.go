@@ -34,7 +34,7 @@ func summary(r *Record) string {
 }
 
 // readAll reads a file with the given reader, twice, because a reader is reused: both times must give the same.
-func readAll(t *testing.T, r *Reader, file []byte) (records []string, lineErrors []string, err error) {
+func readAll(t *testing.T, r *Reader, file []byte) (records, lineErrors []string, err error) {
 	t.Helper()
 	for pass := range 2 {
 		var got, bad []string

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,7 +63,7 @@ type Pipeline struct {
 	denied     deniedFiles
 }
 
-// New returns a pipeline that does nothing before Run. queue is nil where files come from elsewhere.
+// New returns a pipeline that does nothing before Run. Queue is nil where files come from elsewhere.
 func New(config Config, q *queue.Queue, store Store, a *aggregator.Aggregator, logger *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Pipeline {
 	p := &Pipeline{queue: q, store: store, aggregator: a, logger: logger, metrics: newMetrics(reg), now: now, formats: formatLog{logger: logger}}
 	p.config.Store(&config)
@@ -181,12 +182,7 @@ func filtered(filter []string, value string) bool {
 	if len(filter) == 0 || value == "" {
 		return false
 	}
-	for _, f := range filter {
-		if f == value {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(filter, value)
 }
 
 // read takes one object from the store into the worker's delta.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,7 @@ func readScenario(t *testing.T, s flowgen.Scenario, files []flowgen.File) flowge
 	a := aggregator.New(config, Pricer{Book: pricing.NewBook(prices)}, now)
 	p := New(DefaultConfig(), nil, objstore.NewDir(root), a, slog.New(slog.DiscardHandler), nil, now)
 	w := newWorker(p)
-	for _, f := range append(files[:len(files):len(files)], s.Closing...) {
+	for _, f := range append(slices.Clip(files), s.Closing...) {
 		path := filepath.Join(root, filepath.FromSlash(f.Key))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -103,18 +104,24 @@ func ledger(t *testing.T, s *aggregator.Snapshot) flowgen.Ledger {
 	}
 	for m := range s.Bytes() {
 		l := m.Labels
-		got.Bytes[flowgen.BytesKey{AccountID: l.AccountID, Region: l.Region, Direction: flowgen.Direction(l.Direction.String()),
-			Path: flowgen.Path(l.Path.String()), Service: l.AWSService}] = m.Value
+		got.Bytes[flowgen.BytesKey{
+			AccountID: l.AccountID, Region: l.Region, Direction: flowgen.Direction(l.Direction.String()),
+			Path: flowgen.Path(l.Path.String()), Service: l.AWSService,
+		}] = m.Value
 	}
 	for m := range s.Packets() {
 		l := m.Labels
-		got.Packets[flowgen.PacketsKey{AccountID: l.AccountID, Region: l.Region, Direction: flowgen.Direction(l.Direction.String()),
-			Path: flowgen.Path(l.Path.String())}] = m.Value
+		got.Packets[flowgen.PacketsKey{
+			AccountID: l.AccountID, Region: l.Region, Direction: flowgen.Direction(l.Direction.String()),
+			Path: flowgen.Path(l.Path.String()),
+		}] = m.Value
 	}
 	for m := range s.NAT() {
 		l := m.Labels
-		got.NATBytes[flowgen.NATKey{AccountID: l.AccountID, Region: l.Region, NATGateway: l.NATGateway,
-			Direction: flowgen.Direction(l.Direction.String()), Service: l.AWSService}] = m.Value.Bytes
+		got.NATBytes[flowgen.NATKey{
+			AccountID: l.AccountID, Region: l.Region, NATGateway: l.NATGateway,
+			Direction: flowgen.Direction(l.Direction.String()), Service: l.AWSService,
+		}] = m.Value.Bytes
 		if cost, priced := m.Value.CostUSD(); priced == strings.HasPrefix(l.Region, "cn-") || priced && (cost < 0 || cost == 0 && m.Value.Bytes > 0) {
 			t.Errorf("got cost %g, priced %t, for %d bytes in %s", cost, priced, m.Value.Bytes, l.Region)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
@@ -132,11 +133,10 @@ func (w *worker) file(ctx context.Context, m *queue.Message, object s3event.Obje
 
 // committed counts what a scrape cannot take from the totals.
 func (p *Pipeline) committed(m *queue.Message, object s3event.Object, file aggregator.File, d *aggregator.Delta) {
-	now := p.now()
 	p.denied.clear()
-	p.metrics.duration.Observe(now.Sub(m.ReceivedAt).Seconds())
+	p.metrics.duration.Observe(time.Since(m.ReceivedAt).Seconds())
 	if last := d.LastRecord(); last > 0 {
-		p.metrics.lag.Observe(max(0, float64(now.UnixNano())/1e9-float64(last)))
+		p.metrics.lag.Observe(max(0, float64(p.now().UnixNano())/1e9-float64(last)))
 	}
 	p.logger.Debug("Processed file", "bucket", object.Bucket, "key", object.Key, "bytes", file.CompressedBytes, "inflated_bytes", file.InflatedBytes)
 }

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// depthMaxAge is how long an answer about the queue's depth is good enough.
+	// An answer about the depth is good enough for so long.
 	depthMaxAge = 30 * time.Second
-	// depthPatience is how long a scrape waits for a newer one.
+	// A scrape waits so long for a newer one.
 	depthPatience = 2 * time.Second
 )
 

@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// callTimeout bounds every request but the long poll, retries of the SDK included.
+	// Every request but the long poll is bounded by it, retries of the SDK included.
 	callTimeout = 15 * time.Second
-	// receiveTimeout bounds a long poll: a server that accepts and never answers must not stop the consumer.
+	// A long poll is bounded too: a server that accepts and never answers must not stop the consumer.
 	receiveTimeout = maxWait + callTimeout
 )
 

@@ -23,13 +23,13 @@ import (
 )
 
 const (
-	// tick is how often flow logs are published, in real time. AWS takes minutes; a demo is to move.
+	// The tick is how often flow logs are published, in real time. AWS takes minutes; a demo is to move.
 	tick = 10 * time.Second
-	// lookback is how far back the traffic starts at speed 1.
+	// The lookback is how far back the traffic starts at speed 1.
 	lookback = 5 * time.Minute
-	// maxLookback stays within the age of files that the exporter accepts by default.
+	// The maxLookback stays within the age of files that the exporter accepts by default.
 	maxLookback = 6 * 24 * time.Hour
-	// maxPending bounds the files that wait for an endpoint to come back.
+	// The maxPending bounds the files that wait for an endpoint to come back.
 	maxPending = 1000
 )
 

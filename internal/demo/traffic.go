@@ -12,7 +12,7 @@ import (
 const (
 	kilobyte = 1e3
 	megabyte = 1e6
-	// outbreak is when the first job runs away after the start; it does so again every outbreakEvery, for outbreakLasts.
+	// The outbreak is when the first job runs away after the start; it does so again every outbreakEvery, for outbreakLasts.
 	outbreak      = 2 * time.Minute
 	outbreakEvery = time.Hour
 	outbreakLasts = 20 * time.Minute

@@ -96,8 +96,8 @@ func (r *Recorder) Direct(c Conversation, trafficPath int) {
 	r.log(x, c.Up, c.Down, c.Span)
 }
 
-// Internal records a conversation between two instances, each direction as its sender and its receiver log it. trafficPath says how the VPCs are
-// connected: TrafficPathVPC in one VPC, or a peering.
+// Internal records a conversation between two instances, each direction as its sender and its receiver log it. The VPCs are
+// connected as trafficPath says: TrafficPathVPC in one VPC, or a peering.
 func (r *Recorder) Internal(a, b *Instance, up, down Volume, s Span, trafficPath int) {
 	_, _, aHop := a.vantage()
 	_, _, bHop := b.vantage()

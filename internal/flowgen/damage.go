@@ -18,7 +18,7 @@ const (
 )
 
 // Malform records a line of an interface that cannot be read: an accepted conversation with a remote, damaged. A file fails that has more than 10
-// such lines if they are more than 1 % of its data lines.
+// such lines if they are more than 1 % of its data lines. The format must have srcaddr, dstaddr and bytes.
 func (r *Recorder) Malform(at Interface, remote Remote, s Span, d Damage) {
 	flowLog, row := r.row(exchange{at: at, addresses: plain(r.end(at.own()), remote.end()), protocol: protocolTCP, sends: true}, true)
 	row.Start, row.End = r.interval(s, 1)

@@ -127,7 +127,7 @@ func legBytes(f flowgen.Format, line []string, labels map[string]bool) uint64 {
 	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || err5 != nil || src.IsPrivate() == dst.IsPrivate() {
 		return 0
 	}
-	if zonal := get("interface-id") != "-"; zonal && !(leg1.IsPrivate() && leg2.IsPrivate()) {
+	if zonal := get("interface-id") != "-"; zonal && (!leg1.IsPrivate() || !leg2.IsPrivate()) {
 		return 0
 	}
 	return size

@@ -70,13 +70,13 @@ type Subnet struct {
 // AZID returns the id of a region's n-th availability zone, as "euw3-az1".
 func AZID(region string, n int) string {
 	parts := strings.Split(region, "-")
-	id := parts[0]
+	id := []byte(parts[0])
 	for _, part := range parts[1:] {
 		switch part {
 		case "northeast", "northwest", "southeast", "southwest":
-			id += part[:1] + part[5:6]
+			id = append(id, part[0], part[5])
 		default:
-			id += part[:1]
+			id = append(id, part[0])
 		}
 	}
 	return fmt.Sprintf("%s-az%d", id, n)

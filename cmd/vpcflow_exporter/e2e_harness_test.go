@@ -1,0 +1,551 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
+)
+
+// The end-to-end tests run the daemon as newApp makes it, in this process, against S3 and SQS of internal/awstest: real SDK, real protocols. They read
+// its numbers as Prometheus does, from the page, and wait for what must come with a deadline. No test waits for a delay of minutes: the cloud's clock
+// stands, and is moved to make messages visible again.
+
+const (
+	testBucket  = "logs"
+	testAccount = "123456789012"
+	testRegion  = "eu-west-3"
+	// patience is how long a test waits for what must come. It is no measure of speed.
+	patience = 60 * time.Second
+	// glance is how often it looks.
+	glance = 5 * time.Millisecond
+)
+
+// window is the time in the names of test files, and testNow the daemon's clock an hour later.
+var (
+	window  = time.Date(2026, 3, 14, 9, 25, 0, 0, time.UTC)
+	testNow = window.Add(time.Hour)
+)
+
+// A stand is the surroundings of one test's daemon: endpoints with a bucket and a queue, a configuration, and a log.
+type stand struct {
+	t      *testing.T
+	cloud  *awstest.Cloud
+	passed atomic.Int64 // passed is how far the cloud's clock, which stands otherwise, was moved.
+	queue  string
+	dead   string // dead is the dead-letter queue, "" where there is none.
+	config Config
+	now    func() time.Time
+	logs   *logBuffer
+}
+
+// newStand makes a queue that moves a message to a dead-letter queue after so many receives; 0 is a queue without one.
+func newStand(t *testing.T, receives int) *stand {
+	t.Helper()
+	s := &stand{t: t, config: DefaultConfig(), now: func() time.Time { return testNow }, logs: new(logBuffer)}
+	began := time.Now()
+	cloud, err := awstest.NewCloud(awstest.Options{Region: testRegion, Now: func() time.Time { return began.Add(time.Duration(s.passed.Load())) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cloud = cloud
+	t.Cleanup(func() {
+		if err := cloud.Close(); err != nil {
+			t.Errorf("close cloud: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("log of the daemon:\n%s", s.logs)
+		}
+	})
+	if err := cloud.CreateBucket(t.Context(), testBucket); err != nil {
+		t.Fatal(err)
+	}
+	attributes := map[string]string{}
+	if receives > 0 {
+		s.dead = s.createQueue("dead", nil)
+		attributes["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:%s:%s:dead","maxReceiveCount":%d}`, testRegion, awstest.AccountID, receives)
+	}
+	s.queue = s.createQueue("flow-logs", attributes)
+	s.config.SQS.QueueURL = s.queue
+	s.config.Workers = 2
+	return s
+}
+
+func (s *stand) createQueue(name string, attributes map[string]string) string {
+	s.t.Helper()
+	url, err := s.cloud.CreateQueue(name, attributes)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return url
+}
+
+// awsConfig is the cloud's configuration of the SDK, whose own retries are kept but do not take seconds.
+func (s *stand) awsConfig() aws.Config {
+	config := s.cloud.AWSConfig(testRegion)
+	config.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
+	}
+	return config
+}
+
+// put stores an object.
+func (s *stand) put(key string, body []byte) awstest.Object {
+	s.t.Helper()
+	object, err := s.cloud.Put(s.t.Context(), testBucket, key, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return object
+}
+
+func (s *stand) send(body string) {
+	s.t.Helper()
+	if err := s.cloud.Send(s.queue, body); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// deliver stores an object and announces it as S3 does.
+func (s *stand) deliver(key string, body []byte) {
+	s.t.Helper()
+	s.send(awstest.S3Event(s.put(key, body)))
+}
+
+// pass moves the cloud's clock. S3 refuses signatures that are 15 minutes old by then.
+func (s *stand) pass(d time.Duration) {
+	s.passed.Add(int64(d))
+	s.cloud.SQS.Wake()
+}
+
+// waitFor waits until a condition holds.
+func (s *stand) waitFor(what string, condition func() bool) {
+	s.t.Helper()
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for !condition() {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			s.t.Fatalf("waited %s in vain for %s", patience, what)
+		}
+	}
+}
+
+// waitForLog waits for a line in the daemon's log.
+func (s *stand) waitForLog(text string) {
+	s.t.Helper()
+	s.waitFor(fmt.Sprintf("log line %q", text), func() bool { return strings.Contains(s.logs.String(), text) })
+}
+
+// depth waits until the queue holds so many messages that are visible and in flight.
+func (s *stand) depth(visible, inFlight int) {
+	s.t.Helper()
+	var gotVisible, gotInFlight int
+	s.waitFor(fmt.Sprintf("%d visible and %d hidden messages", visible, inFlight), func() bool {
+		gotVisible, gotInFlight, _ = s.cloud.SQS.Depth(s.queue)
+		return gotVisible == visible && gotInFlight == inFlight
+	})
+}
+
+// A daemon is a running app.
+type daemon struct {
+	*stand
+	app     *app
+	at      string // at is the address of the web server.
+	client  *http.Client
+	hangups chan os.Signal
+	cancel  context.CancelCauseFunc
+	ended   chan struct{}
+	err     error // err is what run returned, once ended is closed.
+}
+
+// start runs a daemon with the stand's configuration and further arguments until the test ends.
+func (s *stand) start(args ...string) *daemon {
+	s.t.Helper()
+	f, _, err := parseFlags(append([]string{"--web.listen-address=127.0.0.1:0"}, args...), io.Discard, io.Discard)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	a, err := newApp(f, s.config, s.awsConfig(), slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), s.now)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	d := &daemon{
+		stand: s, app: a, at: a.address(), client: &http.Client{Transport: new(http.Transport)},
+		hangups: make(chan os.Signal), cancel: cancel, ended: make(chan struct{}),
+	}
+	go func() {
+		d.err = a.run(ctx, d.hangups)
+		close(d.ended)
+	}()
+	s.t.Cleanup(d.stop)
+	return d
+}
+
+// stop ends the daemon as Ctrl-C does and waits for it. Stopping one that has ended does nothing.
+func (d *daemon) stop() {
+	d.t.Helper()
+	d.cancel(nil)
+	d.wait()
+	d.client.CloseIdleConnections()
+}
+
+// wait waits until run has returned, which must be without an error.
+func (d *daemon) wait() {
+	d.t.Helper()
+	select {
+	case <-d.ended:
+	case <-time.After(patience):
+		d.t.Errorf("run did not end within %s", patience)
+		return
+	}
+	if d.err != nil {
+		d.t.Errorf("run: %v", d.err)
+	}
+}
+
+// request sends one request to the daemon's web server, with headers given as names and values in turn. An error of the connection is status 0.
+func (d *daemon) request(method, path string, headers ...string) (status int, body string) {
+	d.t.Helper()
+	request, err := http.NewRequestWithContext(context.Background(), method, "http://"+d.at+path, http.NoBody)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := d.client.Do(request)
+	if err != nil {
+		return 0, err.Error()
+	}
+	text, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return 0, err.Error()
+	}
+	return response.StatusCode, string(text)
+}
+
+// ready waits until readiness has this status and its text contains reason.
+func (d *daemon) ready(status int, reason string) {
+	d.t.Helper()
+	var gotStatus int
+	var got string
+	d.waitFor(fmt.Sprintf("readiness %d %q", status, reason), func() bool {
+		gotStatus, got = d.request(http.MethodGet, "/-/ready")
+		return gotStatus == status && strings.Contains(got, reason)
+	})
+}
+
+// scrape reads the page once.
+func (d *daemon) scrape() page {
+	d.t.Helper()
+	status, text := d.request(http.MethodGet, "/metrics")
+	if status != http.StatusOK {
+		d.t.Fatalf("scrape: got status %d: %s", status, text)
+	}
+	return parsePage(d.t, text)
+}
+
+// await scrapes until a series has reached a value, and fails if it goes beyond.
+func (d *daemon) await(series string, want float64) page {
+	d.t.Helper()
+	var p page
+	reached := time.Now().Add(patience)
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for {
+		p = d.scrape()
+		switch got := p.values[series]; {
+		case got == want:
+			return p
+		case got > want, time.Now().After(reached):
+			d.t.Fatalf("%s: got %v, want %v; the page is\n%s", series, got, want, p.own())
+		}
+		<-ticker.C
+	}
+}
+
+// The series that most tests wait for.
+const (
+	processed  = `vpcflow_files_total{result="processed"}`
+	duplicates = `vpcflow_files_total{result="duplicate"}`
+	skipped    = `vpcflow_files_total{result="skipped"}`
+	missing    = `vpcflow_files_total{result="missing"}`
+	failed     = `vpcflow_files_total{result="failed"}`
+	deleted    = `vpcflow_messages_total{result="deleted"}`
+	returned   = `vpcflow_messages_total{result="returned"}`
+	invalid    = `vpcflow_messages_total{result="invalid"}`
+)
+
+// A page is what one scrape has shown.
+type page struct {
+	text    string
+	values  map[string]float64 // values is by series, as name{label="value",...} with labels in the order of the page.
+	samples []sample
+}
+
+// sample is one series of a counter or gauge.
+type sample struct {
+	name   string
+	labels map[string]string
+	value  float64
+}
+
+// parsePage reads a page in Prometheus's text format; one that Prometheus would refuse fails the test.
+func parsePage(t *testing.T, text string) page {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("parse page: %v\n%s", err, text)
+	}
+	p := page{text: text, values: make(map[string]float64)}
+	for name, family := range families {
+		for _, m := range family.GetMetric() {
+			labels, rendered := map[string]string{}, []string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+				rendered = append(rendered, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
+			}
+			series := name
+			if len(rendered) > 0 {
+				series += "{" + strings.Join(rendered, ",") + "}"
+			}
+			value := m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			p.values[series] = value
+			p.samples = append(p.samples, sample{name, labels, value})
+		}
+	}
+	return p
+}
+
+// sum adds up the series of a metric that have the labels, given as names and values in turn.
+func (p page) sum(name string, labels ...string) float64 {
+	total := 0.0
+	for _, s := range p.samples {
+		if s.name == name && s.has(labels) {
+			total += s.value
+		}
+	}
+	return total
+}
+
+func (s sample) has(labels []string) bool {
+	for i := 0; i+1 < len(labels); i += 2 {
+		if s.labels[labels[i]] != labels[i+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// own returns the page's lines of the exporter's own series.
+func (p page) own() string {
+	var lines []string
+	for line := range strings.Lines(p.text) {
+		if strings.HasPrefix(line, "vpcflow_") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// check compares series with what they must be; one that is missing is 0.
+func (p page) check(t *testing.T, want map[string]float64) {
+	t.Helper()
+	for _, series := range slices.Sorted(maps.Keys(want)) {
+		if got := p.values[series]; got != want[series] {
+			t.Errorf("%s: got %v, want %v", series, got, want[series])
+		}
+	}
+}
+
+// nothingCounted checks that no file has left a trace.
+func (p page) nothingCounted(t *testing.T) {
+	t.Helper()
+	for _, s := range p.samples {
+		switch s.name {
+		case "vpcflow_records_total", "vpcflow_observed_bytes_total", "vpcflow_held_records", "vpcflow_packets_total", "vpcflow_bytes_total",
+			"vpcflow_nat_bytes_total", "vpcflow_nat_cost_usd_total", "vpcflow_file_compressed_bytes_total", "vpcflow_file_decompressed_bytes_total",
+			"vpcflow_nat_gateway_info", "vpcflow_last_record_timestamp_seconds", "vpcflow_delivery_lag_seconds":
+			if s.value != 0 {
+				t.Errorf("%s%v: got %v, want nothing", s.name, s.labels, s.value)
+			}
+		}
+	}
+}
+
+// The rows of most tests are those of one zonal gateway, as AWS documents them.
+const (
+	natHeader = "version account-id interface-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr packets bytes start end action log-status flow-direction " +
+		"pkt-src-aws-service pkt-dst-aws-service interface-type"
+	natENI = "eni-0a1b2c3d4e5f60718"
+)
+
+// natFile is a file with legs A to D of a conversation through a gateway: up bytes of it go to the remote, down come back. It has four data lines.
+func natFile(up, down int) []byte {
+	start, end := window.Unix(), window.Unix()+59
+	row := func(src, dst, pktSrc, pktDst string, bytes int, direction string) string {
+		return fmt.Sprintf("11 %s %s %s %s %s %s 10 %d %d %d ACCEPT OK %s - - nat_gateway\n", testAccount, natENI, src, dst, pktSrc, pktDst, bytes, start, end, direction)
+	}
+	return flowgen.Gzip([]byte(natHeader + "\n" +
+		row("10.0.1.5", "10.0.0.220", "10.0.1.5", "203.0.113.5", up, "ingress") +
+		row("10.0.0.220", "203.0.113.5", "10.0.0.220", "203.0.113.5", up, "egress") +
+		row("203.0.113.5", "10.0.0.220", "203.0.113.5", "10.0.0.220", down, "ingress") +
+		row("10.0.0.220", "10.0.1.5", "203.0.113.5", "10.0.1.5", down, "egress")))
+}
+
+// natSeries returns the series of natFile's gateway: vpcflow_nat_bytes_total or vpcflow_nat_cost_usd_total.
+func natSeries(name, direction string) string {
+	return fmt.Sprintf(`%s{account_id=%q,aws_service="none",direction=%q,nat_gateway=%q,region=%q}`, name, testAccount, direction, natENI, testRegion)
+}
+
+// natTotals is what natFile adds to the page.
+func natTotals(up, down int) map[string]float64 {
+	return map[string]float64{
+		natSeries("vpcflow_nat_bytes_total", "egress"):               float64(up),
+		natSeries("vpcflow_nat_bytes_total", "ingress"):              float64(down),
+		`vpcflow_records_total{disposition="counted"}`:               2,
+		`vpcflow_records_total{disposition="nat_public_leg"}`:        2,
+		`vpcflow_observed_bytes_total{disposition="counted"}`:        float64(up + down),
+		`vpcflow_observed_bytes_total{disposition="nat_public_leg"}`: float64(up + down),
+		processed: 1,
+	}
+}
+
+// logName returns the name that AWS gives a test file.
+func logName(hash string) string { return logNameAt(window, hash) }
+
+func logNameAt(at time.Time, hash string) string {
+	log := flowgen.FlowLog{ID: "fl-0123456789abcdef0", Account: testAccount, Region: testRegion}
+	return log.FileName(at, hash)
+}
+
+// logKey returns the key that AWS gives a test file.
+func logKey(hash string) string {
+	return "AWSLogs/" + testAccount + "/vpcflowlogs/" + testRegion + "/2026/03/14/" + logName(hash)
+}
+
+// A gate holds answers to GetObject back.
+type gate struct {
+	arrived chan string // arrived gets the path of each request that is held.
+	opened  chan struct{}
+	only    string // only is the suffix of the keys to hold; "" holds all.
+}
+
+func newGate(only string) *gate {
+	return &gate{arrived: make(chan string, 100), opened: make(chan struct{}), only: only}
+}
+
+// hook is an awstest.S3Hook.
+func (g *gate) hook(r awstest.S3Request) awstest.S3Fault {
+	if r.Operation != "GetObject" || !strings.HasSuffix(r.Key, g.only) {
+		return nil
+	}
+	return func(w http.ResponseWriter, request *http.Request, proper http.Handler) {
+		g.wait(request)
+		proper.ServeHTTP(w, request)
+	}
+}
+
+// wait holds a request until the gate is opened or the client has gone.
+func (g *gate) wait(request *http.Request) {
+	g.arrived <- request.URL.Path
+	select {
+	case <-g.opened:
+	case <-request.Context().Done():
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// hold waits until so many requests are held.
+func (g *gate) hold(t *testing.T, requests int) {
+	t.Helper()
+	deadline := time.After(patience)
+	for range requests {
+		select {
+		case <-g.arrived:
+		case <-deadline:
+			t.Fatal("the daemon did not ask for the object")
+		}
+	}
+}
+
+func (g *gate) open() { close(g.opened) }
+
+// logBuffer keeps a log. It is safe for concurrent use.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// String returns the log so far.
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// ledgerOf returns a page in the terms of the traffic generator.
+func ledgerOf(p page) flowgen.Ledger {
+	got := flowgen.Ledger{
+		NATBytes: map[flowgen.NATKey]uint64{}, Bytes: map[flowgen.BytesKey]uint64{}, Packets: map[flowgen.PacketsKey]uint64{},
+		Records: map[flowgen.Disposition]uint64{}, ObservedBytes: map[flowgen.Disposition]uint64{},
+	}
+	for _, s := range p.samples {
+		l, n := s.labels, uint64(s.value)
+		switch s.name {
+		case "vpcflow_nat_bytes_total":
+			got.NATBytes[natKey(l)] = n
+		case "vpcflow_bytes_total":
+			got.Bytes[flowgen.BytesKey{
+				AccountID: l["account_id"], Region: l["region"], Direction: flowgen.Direction(l["direction"]), Path: flowgen.Path(l["path"]), Service: l["aws_service"],
+			}] = n
+		case "vpcflow_packets_total":
+			got.Packets[flowgen.PacketsKey{
+				AccountID: l["account_id"], Region: l["region"], Direction: flowgen.Direction(l["direction"]), Path: flowgen.Path(l["path"]),
+			}] = n
+		case "vpcflow_records_total":
+			got.Records[flowgen.Disposition(l["disposition"])] = n
+		case "vpcflow_observed_bytes_total":
+			got.ObservedBytes[flowgen.Disposition(l["disposition"])] = n
+		}
+	}
+	return got
+}
+
+func natKey(l map[string]string) flowgen.NATKey {
+	return flowgen.NATKey{
+		AccountID: l["account_id"], Region: l["region"], NATGateway: l["nat_gateway"], Direction: flowgen.Direction(l["direction"]), Service: l["aws_service"],
+	}
+}
