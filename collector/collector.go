@@ -83,7 +83,7 @@ func (c *Collector) describeNAT() {
 		"Cost of the data that NAT gateways processed, in USD at list price or the configured one. Hours and data transfer are not in it. Replicas add up.", labels...)
 	c.unpriced = c.counter("unpriced_bytes_total",
 		"Bytes that NAT gateways forwarded in a region without a known price: they are missing from vpcflow_nat_cost_usd_total. Set pricing.overrides. Replicas add up.", "region")
-	c.pricePerGB = c.gauge("price_usd_per_gb",
+	c.pricePerGB = c.gauge("price_usd_per_gigabyte",
 		"Price in force per GB, by region and item of the price list. The same in every replica.", "region", "item")
 	c.pricePerHour = c.gauge("price_usd_per_hour",
 		"Price in force per hour, by region and item of the price list. The same in every replica.", "region", "item")

@@ -182,7 +182,7 @@ func TestReload(t *testing.T) {
 	}
 	inForce := func(want float64) {
 		t.Helper()
-		d.scrape().check(t, map[string]float64{`vpcflow_price_usd_per_gb{item="nat_gb",region="eu-west-3"}`: want})
+		d.scrape().check(t, map[string]float64{`vpcflow_price_usd_per_gigabyte{item="nat_gb",region="eu-west-3"}`: want})
 	}
 	reloaded(1)
 	deliver("aaa1", 0.1)

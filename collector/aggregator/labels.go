@@ -21,6 +21,14 @@ func idLabel(id string) string {
 	return id
 }
 
+// infoLabel is idLabel for info metrics, where what is missing is an empty label, that is, none.
+func infoLabel(id string) string {
+	if id == "" {
+		return ""
+	}
+	return idLabel(id)
+}
+
 func isIDChar(c rune) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
 }

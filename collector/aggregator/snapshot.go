@@ -109,7 +109,7 @@ func (a *Aggregator) publish() {
 func (n *netInterface) info() GatewayInfo {
 	g := GatewayInfo{
 		AccountID: n.name.account, Region: n.name.region, NATGateway: n.label(),
-		VPCID: idLabel(n.attributes.vpcID), SubnetID: idLabel(n.attributes.subnetID), AZID: idLabel(n.attributes.azID),
+		VPCID: infoLabel(n.attributes.vpcID), SubnetID: infoLabel(n.attributes.subnetID), AZID: infoLabel(n.attributes.azID),
 		Kind: n.kind(), RecognisedBy: n.recognisedBy, FirstSeen: n.first, LastSeen: n.last,
 	}
 	switch {
