@@ -81,7 +81,7 @@ build: ## Builds ./vpcflow_exporter.
 .PHONY: demo
 demo: ## Runs against a simulated AWS; metrics on http://localhost:9779/.
 	@echo ">> running the demo, stop it with Ctrl-C"
-	@$(GO) run ./cmd/vpcflow_exporter --demo
+	@$(GO) run -ldflags '$(LDFLAGS)' ./cmd/vpcflow_exporter --demo
 
 .PHONY: test
 test: ## Runs all tests and counts them.

@@ -12,7 +12,7 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/internal/demo"
 )
 
-// TestDemoTraffic lets the demo's simulator publish an hour of traffic and compares the page with its ledger after every step: bytes and dollars through
+// TestDemoTraffic lets the demo's simulator publish three quarters of an hour and compares the page with its ledger after every step: bytes and dollars through
 // gateways are always all there, whatever is undecided is held, and nothing else is missing.
 func TestDemoTraffic(t *testing.T) {
 	t.Parallel()
@@ -21,8 +21,8 @@ func TestDemoTraffic(t *testing.T) {
 	simulator := demo.New(demo.Config{Speed: 1, Bucket: testBucket, QueueURL: s.queue, Seed: 7, Now: s.now},
 		s.cloud.S3Client(), s.cloud.SQSClient(), slog.New(slog.NewTextHandler(s.logs, nil)))
 	var p page
-	for from := testNow.Add(-70 * time.Minute); from.Before(testNow); from = from.Add(10 * time.Minute) {
-		simulator.Step(t.Context(), from, from.Add(10*time.Minute))
+	for from := testNow.Add(-45 * time.Minute); from.Before(testNow); from = from.Add(15 * time.Minute) {
+		simulator.Step(t.Context(), from, from.Add(15*time.Minute))
 		p = d.await(deleted, float64(s.cloud.SQS.Requests("SendMessage")))
 		want, got := simulator.Ledger(), ledgerOf(p)
 		if lines := p.sum("vpcflow_records_total") + p.values["vpcflow_held_records"]; lines != float64(want.TotalRecords()) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go/logging"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
@@ -105,6 +106,8 @@ func (s *stand) awsConfig() aws.Config {
 	config.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 5 * time.Millisecond })
 	}
+	config.ClientLogMode = aws.LogRetries
+	config.Logger = logging.NewStandardLogger(s.logs)
 	return config
 }
 
@@ -269,7 +272,7 @@ func (d *daemon) scrape() page {
 	return parsePage(d.t, text)
 }
 
-// await scrapes until a series has reached a value, and fails if it goes beyond.
+// await scrapes until a series has reached a value, and returns the page after. It fails if the series goes beyond.
 func (d *daemon) await(series string, want float64) page {
 	d.t.Helper()
 	var p page
@@ -280,7 +283,8 @@ func (d *daemon) await(series string, want float64) page {
 		p = d.scrape()
 		switch got := p.values[series]; {
 		case got == want:
-			return p
+			// The page before is no snapshot of the whole: counters of the queue may be younger than the totals on it.
+			return d.scrape()
 		case got > want, time.Now().After(reached):
 			d.t.Fatalf("%s: got %v, want %v; the page is\n%s", series, got, want, p.own())
 		}

@@ -7,6 +7,8 @@
 package aggregator
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,6 +63,12 @@ const (
 	holdSeconds = 30 * 60
 	// An interface or client without rows is remembered so long, in record time.
 	forgetSeconds = 24 * 60 * 60
+	// So many interfaces are remembered. Beyond them the ones that have nothing to lose but what can be learned again are forgotten.
+	maxInterfaces = 500_000
+	// The clock of a place that has fallen silent follows the others' at this distance, in seconds.
+	silentSeconds = 60 * 60
+	// Forgetting is looked into so often, in seconds of record time.
+	pruneSeconds = 60 * 60
 	// A record that lies further in the future no longer moves the clock.
 	aheadSeconds = 10 * 60
 )
@@ -76,34 +84,40 @@ type Aggregator struct {
 	duplicates *duplicates
 	interfaces map[interfaceName]*netInterface
 	waiting    map[*netInterface]struct{}
-	clients    clientSet
-	clocks     map[place]int64
-	pruned     map[place]int64
-	natPlaces  map[place]bool
 	gateways   map[interfaceName]*netInterface // gateways are the interfaces that are NAT gateways.
+	clients    clientSet
+	natScopes  map[natScope]struct{}
+	clocks     map[place]int64 // clocks are the newest record ends.
+	newest     int64           // newest is the newest of all clocks.
+	pruned     int64
 	heldKeys   int
 
 	totals totals
 }
 
-// New returns an empty aggregator. Now is the wall clock.
+// natScope is a VPC, or a region of an account, whose NAT gateways are logged.
+type natScope struct {
+	place place
+	vpc   string
+}
+
+// New returns an empty aggregator. The wall clock is now.
 func New(config Config, prices Pricer, now func() time.Time) *Aggregator {
 	a := &Aggregator{
 		config: config, prices: prices, now: now,
 		duplicates: newDuplicates(config.Duplicates),
 		interfaces: make(map[interfaceName]*netInterface),
 		waiting:    make(map[*netInterface]struct{}),
-		clocks:     make(map[place]int64),
-		pruned:     make(map[place]int64),
-		natPlaces:  make(map[place]bool),
 		gateways:   make(map[interfaceName]*netInterface),
+		natScopes:  make(map[natScope]struct{}),
+		clocks:     make(map[place]int64),
 	}
 	a.totals.init(config.Series, now())
 	a.publish()
 	return a
 }
 
-// Reconfigure replaces the configuration. It changes what is counted from now on, never what was.
+// Reconfigure replaces the configuration. It changes what is counted from now on, and what waits for a decision, never what was counted.
 func (a *Aggregator) Reconfigure(config Config) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -113,9 +127,11 @@ func (a *Aggregator) Reconfigure(config Config) {
 		n.gateway = a.configured(n.name)
 		if n.gateway == nil && n.recognisedBy == recognisedByConfig {
 			n.become(classifier.RoleUndecided, "")
-			delete(a.gateways, n.name)
 		}
+		a.learn(n)
 	}
+	a.findNATScopes()
+	a.settleWaiting()
 	a.publish()
 }
 
@@ -134,14 +150,15 @@ func (a *Aggregator) Commit(file File, d *Delta) bool {
 		return false
 	}
 	touched := a.absorb(file, d)
-	a.learn(touched)
+	for n := range touched {
+		a.learn(n)
+	}
 	for n := range touched {
 		a.settle(n)
 	}
 	a.settleWaiting()
-	for n := range touched {
-		a.prune(n.place())
-	}
+	a.prune()
+	a.evict()
 	a.totals.file(file, d, a.now())
 	a.publish()
 	return true
@@ -154,19 +171,34 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 	for i := range d.interfaces {
 		in := &d.interfaces[i]
 		n := a.interfaceNamed(file, in.name)
+		in.last = a.recordEnd(file, in.last)
 		n.absorb(in)
 		a.tick(n.place(), in.last)
-		a.totals.seen(n.place(), file.FlowLogID, min(in.last, a.now().Unix()+aheadSeconds), a.now())
+		a.totals.seen(n.place(), file.FlowLogID, in.last, a.now())
 		byIndex[i] = n
 		touched[n] = struct{}{}
 	}
 	for key, i := range d.remotes {
-		byIndex[key.iface].addRemote(remoteKey{key.remote, key.shape, d.services[key.service]}, d.counts[i])
+		byIndex[key.iface].addRemote(remoteKey{key.remote, key.shape, d.services[key.service]}, d.remoteCounts[i])
 	}
 	for key, i := range d.clients {
-		byIndex[key.iface].addClient(clientKey{key.client, key.shape}, d.counts[i])
+		byIndex[key.iface].addClient(clientKey{key.client, key.shape}, d.clientCounts[i])
 	}
 	return touched
+}
+
+// recordEnd returns the newest end of an interface's records as far as it can be believed: never later than a little ahead of now. A format without
+// end leaves the time in the file's name, or now.
+func (a *Aggregator) recordEnd(file File, end int64) int64 {
+	now := a.now().Unix()
+	switch {
+	case end > 0:
+		return min(end, now+aheadSeconds)
+	case !file.Time.IsZero():
+		return min(file.Time.Unix(), now)
+	default:
+		return now
+	}
 }
 
 // interfaceNamed finds an interface; what its records do not say of account and region the file's name does.
@@ -181,7 +213,8 @@ func (a *Aggregator) interfaceNamed(file File, name interfaceName) *netInterface
 	name.account, name.region = account, idLabel(name.region)
 	n, ok := a.interfaces[name]
 	if !ok {
-		n = &netInterface{name: name, gateway: a.configured(name)}
+		// What is summed for all interfaces beyond the limit can never be decided.
+		n = &netInterface{name: name, gateway: a.configured(name), released: name.id == otherLabel}
 		a.interfaces[name] = n
 	}
 	return n
@@ -191,66 +224,102 @@ func (a *Aggregator) interfaceNamed(file File, name interfaceName) *netInterface
 func (a *Aggregator) configured(name interfaceName) *Gateway {
 	for i := range a.config.NATGateways {
 		g := &a.config.NATGateways[i]
-		if g.ENI == name.id || g.ENI == "" && g.ID == name.id {
+		if g.ENI == name.id || g.ID == name.id {
 			return g
 		}
 	}
 	return nil
 }
 
-// tick moves the clock of a place. A record from the future must not end everybody's wait.
+// tick moves the clock of a place.
 func (a *Aggregator) tick(p place, end int64) {
-	if end <= a.now().Unix()+aheadSeconds && end > a.clocks[p] {
-		a.clocks[p] = end
-	}
+	a.clocks[p] = max(a.clocks[p], end)
+	a.newest = max(a.newest, end)
 }
+
+// clock returns the record time of a place. One that has fallen silent must not keep its rows waiting for ever.
+func (a *Aggregator) clock(p place) int64 { return max(a.clocks[p], a.newest-silentSeconds) }
 
 func (n *netInterface) addRemote(key remoteKey, c Counts) {
 	if n.remotes == nil {
 		n.remotes = make(map[remoteKey]Counts)
 	}
-	sum := n.remotes[key]
-	sum.add(c)
-	n.remotes[key] = sum
+	counts := n.remotes[key]
+	counts.add(c)
+	n.remotes[key] = counts
 }
 
 func (n *netInterface) addClient(key clientKey, c Counts) {
 	if n.clients == nil {
 		n.clients = make(map[clientKey]Counts)
 	}
-	sum := n.clients[key]
-	sum.add(c)
-	n.clients[key] = sum
+	counts := n.clients[key]
+	counts.add(c)
+	n.clients[key] = counts
 }
 
-// learn draws from the new rows what they prove: which interfaces are NAT gateways, and who their clients are.
-func (a *Aggregator) learn(touched map[*netInterface]struct{}) {
-	for n := range touched {
-		n.decide()
-		if !n.role.IsNAT() {
-			continue
-		}
-		a.natPlaces[n.place()] = true
-		a.gateways[n.name] = n
-		if n.role != classifier.RoleRegionalNAT {
-			n.learnOwnAddresses()
-		}
-		for client := range n.gatewayClients {
-			a.clients.add(n.place(), n.scope(), client, n.last)
-		}
+// learn draws from an interface's rows what they prove: whether it is a NAT gateway, and who its clients are.
+func (a *Aggregator) learn(n *netInterface) {
+	n.decide()
+	if !n.role.IsNAT() {
+		delete(a.gateways, n.name)
+		return
+	}
+	a.gateways[n.name] = n
+	a.addNATScope(n)
+	if n.role != classifier.RoleRegionalNAT {
+		n.learnOwnAddresses()
+	}
+	for client := range n.gatewayClients {
+		a.clients.add(n.place(), n.attributes.vpcID, client, n.last)
 	}
 }
 
-// isBehindNAT says whether a row of the interface proves that it is a client, or one of its addresses is one.
-func (a *Aggregator) isBehindNAT(n *netInterface) bool {
+func (a *Aggregator) addNATScope(n *netInterface) {
+	a.natScopes[natScope{place: n.place()}] = struct{}{}
+	if n.attributes.vpcID != "" {
+		a.natScopes[natScope{vpc: n.attributes.vpcID}] = struct{}{}
+	}
+}
+
+// findNATScopes works out the scopes anew, after gateways have gone.
+func (a *Aggregator) findNATScopes() {
+	clear(a.natScopes)
+	for _, n := range a.gateways {
+		a.addNATScope(n)
+	}
+}
+
+// natLogged says whether the rows of the NAT gateways that an interface may be a client of are logged.
+func (a *Aggregator) natLogged(n *netInterface) bool {
+	if a.config.Vantage == VantageGateway {
+		return true
+	}
+	if _, ok := a.natScopes[natScope{place: n.place()}]; ok {
+		return true
+	}
+	_, ok := a.natScopes[natScope{vpc: n.attributes.vpcID}]
+	return ok && n.attributes.vpcID != ""
+}
+
+// behindNAT says whether the interface's public traffic goes through a middlebox of the VPC: a row of its own says so, or a NAT gateway has named one of
+// its addresses. The latter is weak where no VPC tells whose address it is, and yields to a direct route.
+func (a *Aggregator) behindNAT(n *netInterface) bool {
 	if n.evidence.clientView {
 		return true
 	}
-	if own, ok := n.own.address(); ok && a.clients.has(n.place(), n.scope(), own) {
-		return true
+	n.clientOfNAT = n.clientOfNAT || !n.role.IsNAT() && a.isClient(n)
+	return n.clientOfNAT && (n.attributes.vpcID != "" || !n.evidence.direct)
+}
+
+func (a *Aggregator) isClient(n *netInterface) bool {
+	for _, own := range [...]*candidates{&n.own.v4, &n.own.v6} {
+		if address, ok := own.address(); ok && a.clients.has(n.place(), n.attributes.vpcID, address) {
+			return true
+		}
 	}
 	for key := range n.clients {
-		if !key.shape.Private() && a.clients.has(n.place(), n.scope(), key.client) {
+		if !key.shape.Private() && a.clients.has(n.place(), n.attributes.vpcID, key.client) {
 			return true
 		}
 	}
@@ -258,32 +327,30 @@ func (a *Aggregator) isBehindNAT(n *netInterface) bool {
 }
 
 // facts says what is known about an interface apart from which end of a row is its own.
-func (a *Aggregator) facts(n *netInterface) classifier.Facts {
-	_, ownKnown := n.isOwn(flowlog.Addr{})
+func (a *Aggregator) facts(n *netInterface) heldFacts {
 	relay := n.attributes.hasInstanceField && n.attributes.instanceID == "" ||
 		n.evidence.interfaceType == flowlog.InterfaceTransitGateway || n.evidence.interfaceType == flowlog.InterfaceVPCEndpoint
-	return classifier.Facts{
+	facts := heldFacts{Facts: classifier.Facts{
 		Role:       n.role,
 		Translates: n.evidence.translated,
 		Suspect:    n.evidence.pkt && relay,
 		Relay:      relay,
-		BehindNAT:  n.behindNAT,
-		NATLogged:  a.config.Vantage == VantageGateway || a.natPlaces[n.place()],
+		BehindNAT:  a.behindNAT(n),
+		NATLogged:  a.natLogged(n),
 		Settled:    n.evidence.direct,
 		Released:   n.released,
-		OwnKnown:   ownKnown,
-	}
+	}}
+	_, facts.own4 = n.own.v4.address()
+	_, facts.own6 = n.own.v6.address()
+	return facts
 }
 
 // settle counts the rows of an interface that can be classified and holds the others.
 func (a *Aggregator) settle(n *netInterface) {
-	if !n.role.IsNAT() && !n.behindNAT {
-		n.behindNAT = a.isBehindNAT(n)
-	}
 	facts := a.facts(n)
 	n.held = Counts{}
 	for key, counts := range n.remotes {
-		class := classifier.Classify(withEnds(facts, n, key), key.shape)
+		class := classifier.Classify(withEnds(facts.Facts, n, key), key.shape)
 		if class.Disposition == classifier.Held {
 			n.held.add(counts)
 			continue
@@ -291,7 +358,7 @@ func (a *Aggregator) settle(n *netInterface) {
 		a.totals.count(n, key, class, counts, a.prices, a.now())
 		delete(n.remotes, key)
 	}
-	n.settled = facts
+	n.heldUnder = facts
 	a.hold(n)
 }
 
@@ -304,27 +371,25 @@ func withEnds(f classifier.Facts, n *netInterface, key remoteKey) classifier.Fac
 
 // hold keeps what is left of an interface's rows waiting, or forgets the tables if nothing is.
 func (a *Aggregator) hold(n *netInterface) {
-	a.heldKeys += len(n.remotes) - n.heldKeys
-	n.heldKeys = len(n.remotes)
 	if len(n.remotes) == 0 {
 		n.remotes, n.clients, n.waiting = nil, nil, false
 		delete(a.waiting, n)
-		return
-	}
-	if !n.waiting {
-		n.waiting, n.heldSince = true, a.clocks[n.place()]
+	} else if !n.waiting {
+		n.waiting, n.heldSince = true, a.clock(n.place())
 		a.waiting[n] = struct{}{}
 	}
+	keys := len(n.remotes) + len(n.clients)
+	a.heldKeys += keys - n.heldKeys
+	n.heldKeys = keys
 }
 
 // settleWaiting counts what others have taught enough about, releases what has waited too long, and holds the bound on memory.
 func (a *Aggregator) settleWaiting() {
 	for n := range a.waiting {
-		if a.clocks[n.place()] >= n.heldSince+holdSeconds {
+		if a.clock(n.place()) >= n.heldSince+holdSeconds {
 			n.released = true
 		}
-		n.behindNAT = n.behindNAT || !n.role.IsNAT() && a.isBehindNAT(n)
-		if a.facts(n) != n.settled {
+		if a.facts(n) != n.heldUnder {
 			a.settle(n)
 		}
 	}
@@ -336,33 +401,34 @@ func (a *Aggregator) settleWaiting() {
 }
 
 func (a *Aggregator) largestWaiting() *netInterface {
-	var largest *netInterface
-	for n := range a.waiting {
-		if largest == nil || n.heldKeys > largest.heldKeys {
-			largest = n
-		}
-	}
-	return largest
+	return slices.MaxFunc(slices.Collect(maps.Keys(a.waiting)), func(m, n *netInterface) int { return m.heldKeys - n.heldKeys })
 }
 
-// prune forgets the interfaces and clients of a place that have had no rows for a day of record time, once an hour.
-func (a *Aggregator) prune(p place) {
-	const hour = 60 * 60
-	if a.clocks[p] < a.pruned[p]+hour {
+// prune forgets, once an hour, what has had no rows for a day of record time.
+func (a *Aggregator) prune() {
+	if a.newest < a.pruned+pruneSeconds {
 		return
 	}
-	a.pruned[p] = a.clocks[p]
-	before := a.clocks[p] - forgetSeconds
-	a.clients.prune(p, before)
-	delete(a.natPlaces, p)
+	a.pruned = a.newest
+	before := a.newest - forgetSeconds
+	a.clients.prune(before)
+	maps.DeleteFunc(a.clocks, func(_ place, clock int64) bool { return clock < before })
+	maps.DeleteFunc(a.interfaces, func(_ interfaceName, n *netInterface) bool { return n.last < before && !n.waiting })
+	maps.DeleteFunc(a.gateways, func(name interfaceName, _ *netInterface) bool { return a.interfaces[name] == nil })
+	a.findNATScopes()
+}
+
+// evict holds the bound on interfaces.
+func (a *Aggregator) evict() {
+	if len(a.interfaces) <= maxInterfaces {
+		return
+	}
 	for name, n := range a.interfaces {
-		switch {
-		case n.place() != p:
-		case n.last < before && !n.waiting:
+		if len(a.interfaces) <= maxInterfaces*9/10 {
+			return
+		}
+		if !n.waiting && !n.role.IsNAT() {
 			delete(a.interfaces, name)
-			delete(a.gateways, name)
-		case n.role.IsNAT():
-			a.natPlaces[p] = true
 		}
 	}
 }

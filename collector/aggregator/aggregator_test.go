@@ -40,14 +40,15 @@ func delta(t testing.TB, header string, rows ...string) *aggregator.Delta {
 	t.Helper()
 	var file bytes.Buffer
 	z := gzip.NewWriter(&file)
-	text := header + " start end\n"
+	var text strings.Builder
+	text.WriteString(header + " start end\n")
 	for _, row := range rows {
 		if len(strings.Fields(row)) == len(strings.Fields(header)) {
 			row += fmt.Sprintf(" %d %d", now.Unix()-7260, now.Unix()-7200)
 		}
-		text += row + "\n"
+		text.WriteString(row + "\n")
 	}
-	if _, err := io.WriteString(z, text); err != nil {
+	if _, err := io.WriteString(z, text.String()); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
@@ -340,7 +341,7 @@ func TestAccountAndRegion(t *testing.T) {
 		{aggregator.File{AccountID: "111111111111", Region: "eu-west-3"}, "unknown us-east-1", "111111111111 eu-west-3"},
 		{aggregator.File{AccountID: "111111111111"}, "- us-east-1", "111111111111 us-east-1"},
 		{aggregator.File{}, "- -", "unknown unknown"},
-		{aggregator.File{}, strings.Repeat("9", 10_000) + " \x00\xff", "unknown other"},
+		{aggregator.File{}, strings.Repeat("9", 10_000) + " \x00\xff", "unknown unknown"},
 	} {
 		a := newAggregator(aggregator.DefaultConfig())
 		a.Commit(test.file, delta(t, "account-id region interface-id srcaddr dstaddr bytes flow-direction", test.row+" eni-1 10.0.0.1 10.0.0.2 10 egress"))
@@ -457,6 +458,32 @@ func TestDeltaKeysLimit(t *testing.T) {
 	s := a.Snapshot()
 	if s.Dispositions[classifier.Counted].Bytes != 51000+50000 || s.DeltaFolds == 0 {
 		t.Errorf("got %d folds and\n%s", s.DeltaFolds, totals(a))
+	}
+}
+
+// TestInterfaceLimit reads a file that names more interfaces than any VPC has: every row still ends somewhere.
+func TestInterfaceLimit(t *testing.T) {
+	a := newAggregator(aggregator.DefaultConfig())
+	rows := make([]string, 100_500)
+	for i := range rows {
+		rows[i] = fmt.Sprintf("eni-%d nat_gateway 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 10", i)
+	}
+	commit(t, a, "interface-id interface-type srcaddr dstaddr pkt-srcaddr pkt-dstaddr bytes", rows...)
+	s := a.Snapshot()
+	var all aggregator.Counts
+	for _, c := range s.Dispositions {
+		all.Records += c.Records
+		all.Bytes += c.Bytes
+	}
+	if all.Records != 100_500 || all.Bytes != 1_005_000 || s.Held.Records > 0 {
+		t.Errorf("got %d rows of %d bytes, %d held", all.Records, all.Bytes, s.Held.Records)
+	}
+	series := 3 * len(s.Gateways)
+	for range s.NAT() {
+		series++
+	}
+	if series > aggregator.DefaultConfig().Series {
+		t.Errorf("got %d series", series)
 	}
 }
 

@@ -2,6 +2,9 @@ package aggregator
 
 import (
 	"bytes"
+	"math/bits"
+	"slices"
+	"time"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
@@ -13,6 +16,7 @@ type File struct {
 	AccountID string // AccountID and the two below are "" where the key does not tell.
 	Region    string
 	FlowLogID string
+	Time      time.Time // Time is the one in the name, zero if there is none.
 
 	CompressedBytes, InflatedBytes int64
 }
@@ -22,10 +26,16 @@ type Counts struct {
 	Records, Bytes, Packets uint64
 }
 
+// add adds up. Only a hostile log reaches the end of 64 bits; a counter that stays there is better than one that begins anew.
 func (c *Counts) add(d Counts) {
-	c.Records += d.Records
-	c.Bytes += d.Bytes
-	c.Packets += d.Packets
+	c.Records = sum(c.Records, d.Records)
+	c.Bytes = sum(c.Bytes, d.Bytes)
+	c.Packets = sum(c.Packets, d.Packets)
+}
+
+func sum(a, b uint64) uint64 {
+	s, carry := bits.Add64(a, b, 0)
+	return s | -carry
 }
 
 // A Delta is what one file says: sums by interface, shape, AWS service and remote, and by interface, shape and client, never by both. It belongs to one
@@ -40,9 +50,11 @@ type Delta struct {
 	last       []byte
 	lastIndex  uint32
 
-	remotes   map[deltaRemote]int32
-	clients   map[deltaClient]int32
-	counts    []Counts
+	remotes      map[deltaRemote]int32
+	clients      map[deltaClient]int32
+	remoteCounts []Counts
+	clientCounts []Counts
+
 	services  []string
 	byService map[string]uint16
 	folds     uint64
@@ -60,6 +72,7 @@ type deltaInterface struct {
 	evidence   evidence
 	first      int64
 	last       int64
+	overflow   bool // overflow: it stands for all interfaces beyond the limit, so its rows prove nothing.
 }
 
 type deltaRemote struct {
@@ -81,7 +94,7 @@ const (
 	serviceNone
 )
 
-// NewDelta returns an empty delta that holds at most about maxKeys keys; what comes beyond is summed without its remote and client.
+// NewDelta returns an empty delta that holds at most about maxKeys keys in each of its tables; what comes beyond is summed without its remote or client.
 func NewDelta(networks *classifier.Networks, maxKeys int) *Delta {
 	return &Delta{
 		networks: networks, maxKeys: maxKeys,
@@ -102,7 +115,8 @@ func (d *Delta) Reset(networks *classifier.Networks) {
 	clear(d.byService)
 	clear(d.interfaces)
 	clear(d.formats)
-	d.interfaces, d.counts, d.services, d.formats = d.interfaces[:0], d.counts[:0], d.services[:2], d.formats[:0]
+	d.interfaces, d.services, d.formats = d.interfaces[:0], d.services[:2], d.formats[:0]
+	d.remoteCounts, d.clientCounts = d.remoteCounts[:0], d.clientCounts[:0]
 	d.last = d.last[:0]
 	d.folds, d.lastRecord = 0, 0
 	d.dispositions = [classifier.NumDispositions]Counts{}
@@ -114,7 +128,7 @@ func (d *Delta) Malformed() { d.dispositions[classifier.Malformed].Records++ }
 // Add counts a record. It keeps nothing of it and allocates only for keys that the file has not had before.
 func (d *Delta) Add(r *flowlog.Record) {
 	if len(d.formats) == 0 || d.formats[len(d.formats)-1] != r.Format {
-		d.formats = append(d.formats, r.Format)
+		d.addFormat(r.Format)
 	}
 	i := d.interfaceOf(r)
 	in := &d.interfaces[i]
@@ -130,65 +144,83 @@ func (d *Delta) Add(r *flowlog.Record) {
 		return
 	case flowlog.StatusOK:
 	}
-	in.evidence.observe(r)
+	if !in.overflow {
+		in.evidence.observe(r)
+	}
 	if r.Rejected {
 		d.dispositions[classifier.Rejected].add(counts)
 		return
 	}
 	o := d.networks.Read(r)
-	in.own.observe(r.SrcAddr, r.DstAddr)
-	in.evidence.shape(o.Shape)
+	if !in.overflow {
+		in.own.observe(r.SrcAddr, r.DstAddr)
+		in.evidence.shape(o.Shape)
+	}
 	d.addRemote(deltaRemote{iface: i, shape: o.Shape, service: d.service(r, o), remote: o.Ends.Remote}, counts)
 	d.addClient(deltaClient{iface: i, shape: o.Shape, client: o.Ends.Client}, counts)
+}
+
+// addFormat remembers which formats the file has; members of a gzip file may each bring one.
+func (d *Delta) addFormat(f *flowlog.Format) {
+	if i := slices.Index(d.formats, f); i >= 0 {
+		d.formats = append(slices.Delete(d.formats, i, i+1), f)
+		return
+	}
+	if len(d.formats) == maxFormats {
+		d.formats = d.formats[:maxFormats-1]
+	}
+	d.formats = append(d.formats, f)
 }
 
 func (d *Delta) addRemote(key deltaRemote, c Counts) {
 	i, ok := d.remotes[key]
 	if !ok {
-		if len(d.counts) >= d.maxKeys && !key.remote.IsZero() {
+		if len(d.remoteCounts) >= d.maxKeys && d.foldable(key) {
 			d.folds++
 			key.remote = flowlog.Addr{}
 			d.addRemote(key, c)
 			return
 		}
-		i = d.newCounts()
+		i = int32(len(d.remoteCounts))
+		d.remoteCounts = append(d.remoteCounts, Counts{})
 		d.remotes[key] = i
 	}
-	d.counts[i].add(c)
+	d.remoteCounts[i].add(c)
+}
+
+// foldable says whether a key may lose its remote. An interface's own address tells the direction of its rows.
+func (d *Delta) foldable(key deltaRemote) bool {
+	return !key.remote.IsZero() && !d.interfaces[key.iface].own.mayBe(key.remote)
 }
 
 func (d *Delta) addClient(key deltaClient, c Counts) {
 	i, ok := d.clients[key]
 	if !ok {
-		if len(d.counts) >= d.maxKeys && !key.client.IsZero() {
+		if len(d.clientCounts) >= d.maxKeys && !key.client.IsZero() {
 			key.client = flowlog.Addr{}
 			d.addClient(key, c)
 			return
 		}
-		i = d.newCounts()
+		i = int32(len(d.clientCounts))
+		d.clientCounts = append(d.clientCounts, Counts{})
 		d.clients[key] = i
 	}
-	d.counts[i].add(c)
+	d.clientCounts[i].add(c)
 }
 
-func (d *Delta) newCounts() int32 {
-	d.counts = append(d.counts, Counts{})
-	return int32(len(d.counts) - 1)
-}
-
-// service interns the AWS service of the remote. Where a format has services but no pkt-addresses, the leg does not say which end is the remote, and the
-// one that has a service is.
+// service interns the AWS service of the remote. Where nothing tells which end is the remote, the one that has a service is.
 func (d *Delta) service(r *flowlog.Record, o classifier.Observation) uint16 {
 	service := o.Service
 	if !r.Format.Has(o.ServiceField) {
 		return serviceUnknown
 	}
-	if service == nil && !o.Shape.HasPkt() {
+	if service == nil && (!o.Shape.HasPkt() || o.Shape.DirectionOpen()) {
 		service = r.PktSrcAWSService
 	}
 	if service == nil {
 		return serviceNone
 	}
+	service = service[:min(len(service), maxLabelBytes)]
 	if i, ok := d.byService[string(service)]; ok {
 		return i
 	}
@@ -213,35 +245,54 @@ func (d *Delta) newService(raw string) uint16 {
 
 // interfaceOf returns the index of the record's interface. Records of one interface often follow each other.
 func (d *Delta) interfaceOf(r *flowlog.Record) uint32 {
-	name := append(d.name[:0], r.AccountID...)
-	name = append(name, ' ')
-	switch {
-	case isRegional(r):
-		name = append(name, r.ResourceID...)
-	case len(r.InterfaceID) > 0:
-		name = append(name, r.InterfaceID...)
-	default:
-		name = append(append(name, '-'), r.VPCID...)
+	d.name = append(append(append(d.name[:0], r.AccountID...), ' '), interfaceID(r)...)
+	if len(interfaceID(r)) == 0 {
+		d.name = append(append(d.name, '-'), r.VPCID...)
 	}
-	d.name = name
-	if bytes.Equal(name, d.last) && len(d.interfaces) > 0 {
-		return d.lastIndex
+	if !bytes.Equal(d.name, d.last) || len(d.interfaces) == 0 {
+		i, ok := d.byName[string(d.name)]
+		if !ok {
+			i = d.newInterface(r)
+		}
+		d.last, d.lastIndex = append(d.last[:0], d.name...), i
 	}
-	i, ok := d.byName[string(name)]
-	if !ok {
-		i = d.newInterface(string(name), r)
+	if in := &d.interfaces[d.lastIndex]; !in.overflow {
+		in.attributes.fill(r)
 	}
-	d.last, d.lastIndex = append(d.last[:0], name...), i
-	d.interfaces[i].attributes.fill(r)
-	return i
+	return d.lastIndex
 }
 
-func (d *Delta) newInterface(name string, r *flowlog.Record) uint32 {
+// interfaceID returns the id by which a record names its interface: a regional NAT gateway's own, else the interface's, else none.
+func interfaceID(r *flowlog.Record) []byte {
+	if isRegional(r) {
+		return r.ResourceID
+	}
+	return r.InterfaceID
+}
+
+// maxFileInterfaces bounds the interfaces of one file; a flow log covers a VPC, which has some thousands.
+const maxFileInterfaces = 100_000
+
+// newInterface adds the interface that d.name names. Whatever is beyond the limits, in number or length, is one interface for all.
+func (d *Delta) newInterface(r *flowlog.Record) uint32 {
+	account, id, _ := bytes.Cut(d.name, []byte{' '})
+	in := deltaInterface{name: interfaceName{account: string(account), region: string(clip(r.Region)), id: string(id)}}
+	name := string(d.name)
+	if len(d.interfaces) >= maxFileInterfaces || len(id) > maxLabelBytes || len(account) > maxLabelBytes {
+		in = deltaInterface{name: interfaceName{id: otherLabel}, overflow: true}
+		name = otherLabel
+	}
+	if i, ok := d.byName[name]; ok {
+		return i
+	}
 	i := uint32(len(d.interfaces))
-	d.interfaces = append(d.interfaces, deltaInterface{name: nameOf(r)})
+	d.interfaces = append(d.interfaces, in)
 	d.byName[name] = i
 	return i
 }
+
+// clip bounds text that is kept; what is longer is no id of AWS's, and is not made into a label either.
+func clip(b []byte) []byte { return b[:min(len(b), maxLabelBytes+1)] }
 
 func (in *deltaInterface) seen(start, end int64) {
 	if start > 0 && (in.first == 0 || start < in.first) {

@@ -10,19 +10,6 @@ type interfaceName struct {
 	account, region, id string
 }
 
-func nameOf(r *flowlog.Record) interfaceName {
-	name := interfaceName{account: string(r.AccountID), region: string(r.Region)}
-	switch {
-	case isRegional(r):
-		name.id = string(r.ResourceID)
-	case len(r.InterfaceID) > 0:
-		name.id = string(r.InterfaceID)
-	default:
-		name.id = "-" + string(r.VPCID)
-	}
-	return name
-}
-
 // attributes are what records say about their interface besides traffic.
 type attributes struct {
 	vpcID, subnetID, instanceID, azID string
@@ -40,7 +27,7 @@ func (a *attributes) fill(r *flowlog.Record) {
 
 func fillText(dst *string, v []byte) {
 	if *dst == "" && len(v) > 0 {
-		*dst = string(v)
+		*dst = string(clip(v))
 	}
 }
 
@@ -57,34 +44,59 @@ func (a *attributes) merge(b attributes) {
 	a.hasInstanceField = a.hasInstanceField || b.hasInstanceField
 }
 
-// ownAddress finds an interface's own address: the one that is an end of the leg in all of its rows.
+// ownAddress finds an interface's own address of each family: the one that is an end of the leg in all of its rows.
 type ownAddress struct {
-	candidates [2]flowlog.Addr // Zero where ruled out.
-	started    bool
+	v4, v6 candidates
 }
 
-func (o *ownAddress) observe(src, dst flowlog.Addr) {
-	if !o.started {
-		o.candidates, o.started = [2]flowlog.Addr{src, dst}, true
+// candidates are the addresses that may be the own one; zero where ruled out.
+type candidates struct {
+	addresses [2]flowlog.Addr
+	started   bool
+}
+
+func (o *ownAddress) of(a flowlog.Addr) *candidates {
+	if a.Is4() {
+		return &o.v4
+	}
+	return &o.v6
+}
+
+func (o *ownAddress) observe(src, dst flowlog.Addr) { o.of(src).observe(src, dst) }
+
+func (c *candidates) observe(src, dst flowlog.Addr) {
+	if !c.started {
+		c.addresses, c.started = [2]flowlog.Addr{src, dst}, true
 		return
 	}
-	for i, c := range o.candidates {
-		if c != src && c != dst {
-			o.candidates[i] = flowlog.Addr{}
+	for i, a := range c.addresses {
+		if a != src && a != dst {
+			c.addresses[i] = flowlog.Addr{}
 		}
 	}
 }
 
 // merge intersects the candidates of two files.
 func (o *ownAddress) merge(b ownAddress) {
+	o.v4.merge(b.v4)
+	o.v6.merge(b.v6)
+}
+
+func (c *candidates) merge(b candidates) {
 	if b.started {
-		o.observe(b.candidates[0], b.candidates[1])
+		c.observe(b.addresses[0], b.addresses[1])
 	}
 }
 
+// mayBe says whether an address is one of the candidates.
+func (o *ownAddress) mayBe(a flowlog.Addr) bool {
+	c := o.of(a)
+	return a == c.addresses[0] || a == c.addresses[1]
+}
+
 // address returns the interface's own address, if only one is left.
-func (o *ownAddress) address() (flowlog.Addr, bool) {
-	a, b := o.candidates[0], o.candidates[1]
+func (c *candidates) address() (flowlog.Addr, bool) {
+	a, b := c.addresses[0], c.addresses[1]
 	switch {
 	case a == b:
 		return a, !a.IsZero()

@@ -27,8 +27,10 @@ type netInterface struct {
 	recognisedBy string
 	gateway      *Gateway                  // gateway is its entry in the configuration, or nil.
 	ownAddresses map[flowlog.Addr]struct{} // ownAddresses of a NAT gateway: it has up to eight.
-	behindNAT    bool
-	released     bool // released: a wait of its rows has ended without a decision.
+	clientOfNAT  bool                      // clientOfNAT: a NAT gateway has named one of its addresses as a client.
+	released     bool                      // released: a wait of its rows has ended without a decision.
+	// hidden and reached are the remotes that its rows have shown behind its address, and as destinations of its own; bounded.
+	hidden, reached map[flowlog.Addr]struct{}
 	// publicRemote and privateRemote: as a NAT gateway it has forwarded for a public, a private address.
 	publicRemote, privateRemote bool
 
@@ -40,7 +42,13 @@ type netInterface struct {
 	heldSince int64 // heldSince is the clock of the region when the wait began.
 	heldKeys  int
 	held      Counts
-	settled   classifier.Facts // settled are the facts that the held rows were classified by last.
+	heldUnder heldFacts // heldUnder are the facts that the held rows were classified by last.
+}
+
+// heldFacts is all that a decision about held rows depends on.
+type heldFacts struct {
+	classifier.Facts
+	own4, own6 bool
 }
 
 // remoteKey and clientKey are the two tables of a delta without their interface.
@@ -76,6 +84,10 @@ func (n *netInterface) label() string {
 
 // absorb adds what one file says about the interface.
 func (n *netInterface) absorb(in *deltaInterface) {
+	if in.evidence.translated && !n.evidence.translated {
+		// What was waited for before was something else.
+		n.released = n.name.id == otherLabel
+	}
 	n.attributes.merge(in.attributes)
 	n.own.merge(in.own)
 	n.evidence.merge(in.evidence)
@@ -85,11 +97,9 @@ func (n *netInterface) absorb(in *deltaInterface) {
 	n.last = max(n.last, in.last)
 }
 
-// decide settles the role by the first rule that answers: configuration, interface-type, resource-id, and what the rows teach.
+// decide settles the role by the first rule that answers: configuration, interface-type, resource-id, and what the rows teach. What was learned is
+// learned again, since a later file may know more.
 func (n *netInterface) decide() {
-	if n.role.IsNAT() && n.recognisedBy != recognisedUnverified && n.recognisedBy != recognisedByLearning {
-		return
-	}
 	switch {
 	case n.gateway != nil && (n.evidence.regional || strings.HasPrefix(n.name.id, "nat-")):
 		n.become(classifier.RoleRegionalNAT, recognisedByConfig)
@@ -101,17 +111,18 @@ func (n *netInterface) decide() {
 		n.become(classifier.RoleRegionalNAT, recognisedByInterfaceType)
 	case n.evidence.regional:
 		n.become(classifier.RoleRegionalNAT, recognisedByResourceID)
-	case n.role.IsNAT():
+	case n.evidence.interfaceType > flowlog.InterfaceOther,
+		n.evidence.interfaceType == flowlog.InterfaceOther && n.attributes.instanceID == "":
+		// Version 11 names every NAT gateway; what it leaves open is an instance that translates.
+		n.become(classifier.RoleOrdinary, "")
 	case n.translatesLikeNAT():
 		n.learn()
-	case n.evidence.interfaceType > flowlog.InterfaceTypeUnknown && n.attributes.instanceID == "":
-		// Version 11 names every NAT gateway; what it leaves open is an instance that translates.
-		n.role = classifier.RoleOrdinary
 	}
 }
 
 func (n *netInterface) become(role classifier.Role, by string) {
 	n.role, n.recognisedBy = role, by
+	n.hidden, n.reached = nil, nil
 }
 
 // learn makes a NAT gateway, or a NAT instance where the format tells instances, of an interface that translates.
@@ -126,39 +137,69 @@ func (n *netInterface) learn() {
 	}
 }
 
-// translatesLikeNAT says whether one remote appears both hidden behind the interface's address and as the destination of a packet
-// that the interface sent on in its own name.
+// maxEvidence bounds the remotes that an undecided interface is remembered to have hidden or reached.
+const maxEvidence = 256
+
+// translatesLikeNAT says whether one remote has appeared both hidden behind the interface's address and as the destination of a packet that the interface
+// sent on in its own name. Rows without an interface belong to many, and prove nothing.
 func (n *netInterface) translatesLikeNAT() bool {
-	if !n.evidence.translated {
+	if n.role.IsNAT() {
+		return true
+	}
+	if strings.HasPrefix(n.name.id, "-") || n.name.id == otherLabel {
 		return false
 	}
-	hidden := make(map[flowlog.Addr]struct{})
+	hidden, reached := n.hidden, n.reached
 	for key := range n.remotes {
-		if key.shape.Hides() && !key.remote.IsZero() {
-			hidden[key.remote] = struct{}{}
+		switch {
+		case key.remote.IsZero():
+		case key.shape.Hides():
+			hidden = remember(hidden, key.remote)
+		case key.shape.Reaches() && (n.evidence.translated || n.attributes.instanceID == ""):
+			reached = remember(reached, key.remote)
 		}
 	}
-	if len(hidden) == 0 {
-		return false
-	}
-	for key := range n.remotes {
-		if _, ok := hidden[key.remote]; ok && key.shape.Reaches() {
+	for remote := range hidden {
+		if _, ok := reached[remote]; ok {
 			return true
 		}
 	}
+	n.hidden, n.reached = bounded(hidden), bounded(reached)
 	return false
 }
+
+func remember(set map[flowlog.Addr]struct{}, a flowlog.Addr) map[flowlog.Addr]struct{} {
+	if set == nil {
+		set = make(map[flowlog.Addr]struct{})
+	}
+	set[a] = struct{}{}
+	return set
+}
+
+// bounded drops some of what is too much to keep.
+func bounded(set map[flowlog.Addr]struct{}) map[flowlog.Addr]struct{} {
+	for a := range set {
+		if len(set) <= maxEvidence {
+			break
+		}
+		delete(set, a)
+	}
+	return set
+}
+
+// maxOwnAddresses bounds what a hostile log can make of a NAT gateway, which has at most 8 private addresses.
+const maxOwnAddresses = 64
 
 // learnOwnAddresses collects the addresses of a zonal gateway: the one in all of its rows, and those that its public legs show.
 func (n *netInterface) learnOwnAddresses() {
 	if n.ownAddresses == nil {
 		n.ownAddresses = make(map[flowlog.Addr]struct{})
 	}
-	if a, ok := n.own.address(); ok {
+	if a, ok := n.own.v4.address(); ok {
 		n.ownAddresses[a] = struct{}{}
 	}
 	for key := range n.clients {
-		if !key.shape.Translated() && key.shape.OneEndPrivate() {
+		if !key.client.IsZero() && !key.shape.Translated() && !key.shape.NAT64() && key.shape.OneEndPrivate() && len(n.ownAddresses) < maxOwnAddresses {
 			n.ownAddresses[key.client] = struct{}{}
 		}
 	}
@@ -170,7 +211,7 @@ func (n *netInterface) isOwn(a flowlog.Addr) (own, known bool) {
 		_, own = n.ownAddresses[a]
 		return own, true
 	}
-	address, known := n.own.address()
+	address, known := n.own.of(a).address()
 	return known && a == address, known
 }
 
@@ -190,7 +231,7 @@ func (n *netInterface) gatewayClients(yield func(flowlog.Addr) bool) {
 		if key.shape.HasPkt() || !key.shape.Private() || n.role == classifier.RoleRegionalNAT {
 			continue
 		}
-		if own, known := n.isOwn(key.remote); known && !own && !yield(key.remote) {
+		if own, known := n.isOwn(key.remote); known && !own && !key.remote.IsZero() && !yield(key.remote) {
 			return
 		}
 	}
@@ -204,6 +245,6 @@ func (n *netInterface) showsClient(s classifier.Shape, ownKnown bool) bool {
 	case !s.HasPkt():
 		return s.Private() && ownKnown
 	default:
-		return s.Translated() && !s.LegPublic()
+		return s.NAT64() || s.Translated() && !s.LegPublic()
 	}
 }

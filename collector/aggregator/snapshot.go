@@ -99,11 +99,38 @@ func (a *Aggregator) publish() {
 	for n := range a.waiting {
 		s.Held.add(n.held)
 	}
-	for _, n := range a.gateways {
-		s.Gateways = append(s.Gateways, n.info())
-	}
+	s.Gateways = a.gatewayInfos()
 	a.snapshot.Store(s)
 }
+
+// gatewayInfos describes the NAT gateways, one for each label set: gateways that the logs give no id of their own are one. More than limits.series allow
+// are not described; what they forward is counted all the same.
+func (a *Aggregator) gatewayInfos() []GatewayInfo {
+	type labels struct{ account, region, gateway string }
+	known := make(map[labels]int, len(a.gateways))
+	var infos []GatewayInfo
+	for _, n := range a.gateways {
+		g := n.info()
+		key := labels{g.AccountID, g.Region, g.NATGateway}
+		i, ok := known[key]
+		if !ok {
+			if seriesPerGateway*len(infos)+a.totals.len() < a.totals.limit {
+				known[key] = len(infos)
+				infos = append(infos, g)
+			}
+			continue
+		}
+		first, last := min(infos[i].FirstSeen, g.FirstSeen), max(infos[i].LastSeen, g.LastSeen)
+		if g.VPCID < infos[i].VPCID {
+			infos[i] = g
+		}
+		infos[i].FirstSeen, infos[i].LastSeen = first, last
+	}
+	return infos
+}
+
+// seriesPerGateway are the info metric and the two timestamps.
+const seriesPerGateway = 3
 
 // info describes a NAT gateway.
 func (n *netInterface) info() GatewayInfo {

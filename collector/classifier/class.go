@@ -190,6 +190,10 @@ func classifyZonal(f Facts, s Shape) Class {
 		path = PathNATInstance
 	}
 	switch {
+	case s.is(shapeNAT64) && s.form() == formOut:
+		return counted(Egress, path)
+	case s.is(shapeNAT64):
+		return counted(Ingress, path)
 	case !s.HasPkt():
 		return classifyZonalPlain(f, s, path)
 	case s.LegPublic() || f.RemoteOwn || f.ClientOwn:
@@ -244,7 +248,7 @@ func classifyInternal(f Facts, s Shape) Class {
 // forwarded. An IPv6 remote is never reached through NAT, except under the NAT64 prefix.
 func classifyPublic(f Facts, s Shape) Class {
 	egress := s.FromClient()
-	if s.form() == formPublic && !s.is(shapeEgress|shapeIngress) && !s.Translated() {
+	if s.DirectionOpen() {
 		if !f.OwnKnown && !f.Released {
 			return Class{Disposition: Held}
 		}

@@ -70,6 +70,7 @@ const (
 	shapePathMask      Shape = 15 << shapePathShift
 	shapeNextHopNAT    Shape = 1 << 12 // the next hop is a NAT gateway
 	shapeNoPkt         Shape = 1 << 13 // the format has no pkt-addresses
+	shapeNAT64         Shape = 1 << 14 // the remote is an IPv4 one under the NAT64 prefix
 )
 
 func (s Shape) form() Shape        { return s & formMask }
@@ -86,6 +87,14 @@ func (s Shape) Private() bool { return s.form() == formInternal }
 
 // OneEndPrivate says whether one end is private and the other public.
 func (s Shape) OneEndPrivate() bool { return s.form() == formOut || s.form() == formIn }
+
+// NAT64 says whether an IPv6 client reaches an IPv4 remote under the NAT64 prefix, which only a NAT gateway translates.
+func (s Shape) NAT64() bool { return s.is(shapeNAT64) }
+
+// DirectionOpen says whether nothing in the row tells which of two public ends is the remote.
+func (s Shape) DirectionOpen() bool {
+	return s.form() == formPublic && !s.is(shapeIngress|shapeEgress) && !s.Translated()
+}
 
 // LegPublic says whether srcaddr or dstaddr is public.
 func (s Shape) LegPublic() bool { return s.is(shapeLegPublic) }
@@ -117,7 +126,7 @@ func (s Shape) ShowsClientView() bool {
 // Reaches says whether the row shows an untranslated packet to the observation's Remote. A NAT gateway sends such a packet (leg B) for each one that
 // it received with the same remote behind its own address (leg A).
 func (s Shape) Reaches() bool {
-	return !s.Translated() && s.form() != formIn && !s.ownIsDestination()
+	return !s.Translated() && !s.is(shapeNAT64) && s.form() != formIn && !s.ownIsDestination()
 }
 
 // Hides says whether the row shows a packet whose destination, the observation's Remote, the leg's dstaddr does not name.
@@ -145,23 +154,28 @@ type Observation struct {
 // Read observes a data row (flowlog.StatusOK). It allocates nothing.
 func (n *Networks) Read(r *flowlog.Record) Observation {
 	var shape Shape
-	src, srcNAT64 := unwrapNAT64(r.PktSrcAddr)
-	dst, dstNAT64 := unwrapNAT64(r.PktDstAddr)
-	if r.SrcAddr != r.PktSrcAddr {
+	pktSrc, pktDst := r.PktSrcAddr, r.PktDstAddr
+	if !r.Format.Has(flowlog.FieldPktSrcAddr) || !r.Format.Has(flowlog.FieldPktDstAddr) {
+		// One true end alone does not tell a leg; the addresses of the leg, taken together, may.
+		shape |= shapeNoPkt
+		pktSrc, pktDst = r.SrcAddr, r.DstAddr
+	}
+	src, srcNAT64 := unwrapNAT64(pktSrc)
+	dst, dstNAT64 := unwrapNAT64(pktDst)
+	if r.SrcAddr != pktSrc {
 		shape |= shapeSrcTranslated
 	}
-	if r.DstAddr != r.PktDstAddr {
+	if r.DstAddr != pktDst {
 		shape |= shapeDstTranslated
 	}
 	switch {
 	case dstNAT64:
-		// A client of NAT64 speaks IPv6 to a made-up address: for the gateway that is its leg A, whatever the leg's addresses are.
-		shape |= formOut | shapeDstTranslated
+		shape |= formOut | shapeNAT64
 	case srcNAT64:
-		shape |= formIn | shapeSrcTranslated
+		shape |= formIn | shapeNAT64
 	default:
 		shape |= n.form(src, dst, r.TrafficPath)
-		if !n.Private(r.SrcAddr) || !n.Private(r.DstAddr) {
+		if n.form(r.SrcAddr, r.DstAddr, r.TrafficPath) != formInternal {
 			shape |= shapeLegPublic
 		}
 		if !src.Is4() && !dst.Is4() {
@@ -171,9 +185,6 @@ func (n *Networks) Read(r *flowlog.Record) Observation {
 	shape |= Shape(r.TrafficPath)<<shapePathShift&shapePathMask | direction(r.Direction)
 	if t := r.NextHopInterfaceType; t == flowlog.InterfaceNATGateway || t == flowlog.InterfaceRegionalNATGateway {
 		shape |= shapeNextHopNAT
-	}
-	if !r.Format.Has(flowlog.FieldPktSrcAddr) || !r.Format.Has(flowlog.FieldPktDstAddr) {
-		shape |= shapeNoPkt
 	}
 	if shape.ownIsDestination() {
 		return Observation{Shape: shape, Ends: Ends{Remote: src, Client: dst}, Service: r.PktSrcAWSService, ServiceField: flowlog.FieldPktSrcAWSService}

@@ -166,7 +166,7 @@ func TestPrivate(t *testing.T) {
 // TestClassifyIsTotal tries every shape under every combination of facts: once released, nothing is held, and a shape never gets a
 // disposition that only lines without traffic have.
 func TestClassifyIsTotal(t *testing.T) {
-	for shape := range classifier.Shape(1 << 14) {
+	for shape := range classifier.Shape(1 << 15) {
 		for bits := range 1 << 9 {
 			bit := func(i int) bool { return bits>>i&1 == 1 }
 			for role := classifier.RoleUndecided; role <= classifier.RoleNATInstance; role++ {

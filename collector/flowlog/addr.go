@@ -120,5 +120,10 @@ func parseV6(b []byte) (Addr, bool) {
 	if err != nil {
 		return Addr{}, false
 	}
+	if a.IsUnspecified() {
+		// A host that looks for duplicates of its address sends from "::", which is not a missing address. As ::1 it is as local, and as impossible
+		// otherwise.
+		return Addr{Lo: 1}, true
+	}
 	return AddrFrom(a), true
 }

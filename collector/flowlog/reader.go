@@ -26,8 +26,8 @@ type Reader struct {
 	start, end int // block[start:end] is inflated and not yet read.
 
 	format    *Format
-	known     *Format // known is the format compiled last.
-	line      int64   // line counts all lines, lines the data lines.
+	known     map[string]*Format // known are the formats by their header lines.
+	line      int64              // line counts all lines, lines the data lines.
 	lines     int64
 	malformed int64
 	lineError LineError
@@ -36,7 +36,9 @@ type Reader struct {
 
 // NewReader returns a reader without a file.
 func NewReader(config Config) *Reader {
-	return &Reader{config: config, source: bufio.NewReaderSize(nil, 64<<10), block: make([]byte, blockBytes)}
+	return &Reader{
+		config: config, source: bufio.NewReaderSize(nil, 64<<10), block: make([]byte, blockBytes), known: make(map[string]*Format),
+	}
 }
 
 // Reset begins a file. The bytes must be gzip, of one member or several; an error is ErrNotGzip, ErrTruncated or what source
@@ -124,17 +126,24 @@ func (r *Reader) begin(line []byte) (isData bool, err error) {
 	return true, nil
 }
 
-// setFormat compiles a header line, unless it is that of the file before. Members of a gzip file that were files of their own
-// bring their headers along.
+// maxKnownFormats bounds the headers whose formats are kept; a bucket holds a few.
+const maxKnownFormats = 64
+
+// setFormat compiles a header line that the reader has not had before. Members of a gzip file that were files of their own bring their headers along.
 func (r *Reader) setFormat(line []byte) error {
-	if r.known == nil || string(line) != r.known.header {
-		format, err := ParseFormat(string(line))
-		if err != nil {
-			return err
-		}
-		r.known = format
+	if format, ok := r.known[string(line)]; ok {
+		r.format = format
+		return nil
 	}
-	r.format = r.known
+	format, err := ParseFormat(string(line))
+	if err != nil {
+		return err
+	}
+	if len(r.known) >= maxKnownFormats {
+		clear(r.known)
+	}
+	r.known[string(line)] = format
+	r.format = format
 	return nil
 }
 

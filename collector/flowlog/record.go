@@ -60,9 +60,12 @@ type Record struct {
 	PktSrcAWSService, PktDstAWSService []byte
 }
 
-// MaxRecordBytes bounds the bytes of one record: 1 PiB, a hundred times what an interface can carry in an aggregation
-// interval. A larger value is malformed, so no sum of counters can wrap around.
-const MaxRecordBytes = 1 << 50
+// MaxRecordBytes bounds the bytes of one record to 16 TiB: more than 200 Gbit/s carry in the longest aggregation interval. A
+// larger value is malformed.
+const MaxRecordBytes = 1 << 44
+
+// maxTime bounds times, in milliseconds: the year 5138.
+const maxTime = 100_000_000_000_000
 
 // recordHas says whether a Record carries the field, that is, whether its column must be read.
 func recordHas(f Field) bool {
@@ -201,7 +204,7 @@ func setTime(dst *int64, v []byte, missing bool) string {
 		return ""
 	}
 	n, ok := parseUint(v)
-	if !ok || n > MaxRecordBytes {
+	if !ok || n > maxTime {
 		return "not a time in Unix seconds"
 	}
 	const milliseconds = 100_000_000_000

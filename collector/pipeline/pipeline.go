@@ -192,7 +192,7 @@ func (w *worker) read(ctx context.Context, object s3event.Object) (aggregator.Fi
 	if err != nil {
 		return aggregator.File{}, err
 	}
-	file := aggregator.File{Identity: object.Identity(), AccountID: origin.Account, Region: origin.Region, FlowLogID: origin.FlowLogID}
+	file := aggregator.File{Identity: object.Identity(), AccountID: origin.Account, Region: origin.Region, FlowLogID: origin.FlowLogID, Time: origin.Time}
 	if p.aggregator.Known(file.Identity) {
 		return file, errDuplicate
 	}
