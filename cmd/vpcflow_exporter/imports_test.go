@@ -191,7 +191,7 @@ func TestImportAllowed(t *testing.T) {
 		{"collector/flowlog/decoder_test.go", own + "collector/classifier", false},
 		{"collector/classifier/classifier.go", own + "collector/flowlog", true},
 		{"collector/classifier/classifier.go", own + "collector/aggregator", false},
-		{"collector/aggregator/delta.go", own + "collector/flowlog", false},
+		{"collector/aggregator/delta.go", own + "collector/queue", false},
 		{"collector/aggregator/delta_test.go", own + "collector/flowlog", true},
 		{"collector/aggregator/delta.go", own + "internal/flowgen", false},
 		{"collector/objstore/s3.go", "github.com/aws/aws-sdk-go-v2/service/s3/types", true},

@@ -341,7 +341,7 @@ func TestAccountAndRegion(t *testing.T) {
 		{aggregator.File{AccountID: "111111111111", Region: "eu-west-3"}, "unknown us-east-1", "111111111111 eu-west-3"},
 		{aggregator.File{AccountID: "111111111111"}, "- us-east-1", "111111111111 us-east-1"},
 		{aggregator.File{}, "- -", "unknown unknown"},
-		{aggregator.File{}, strings.Repeat("9", 10_000) + " \x00\xff", "unknown unknown"},
+		{aggregator.File{}, strings.Repeat("9", 10_000) + " \x00\xff", "unknown other"},
 	} {
 		a := newAggregator(aggregator.DefaultConfig())
 		a.Commit(test.file, delta(t, "account-id region interface-id srcaddr dstaddr bytes flow-direction", test.row+" eni-1 10.0.0.1 10.0.0.2 10 egress"))

@@ -245,9 +245,9 @@ func (d *Delta) newService(raw string) uint16 {
 
 // interfaceOf returns the index of the record's interface. Records of one interface often follow each other.
 func (d *Delta) interfaceOf(r *flowlog.Record) uint32 {
-	d.name = append(append(append(d.name[:0], r.AccountID...), ' '), interfaceID(r)...)
+	d.name = append(append(append(d.name[:0], clip(r.AccountID)...), ' '), clip(interfaceID(r))...)
 	if len(interfaceID(r)) == 0 {
-		d.name = append(append(d.name, '-'), r.VPCID...)
+		d.name = append(append(d.name, '-'), clip(r.VPCID)...)
 	}
 	if !bytes.Equal(d.name, d.last) || len(d.interfaces) == 0 {
 		i, ok := d.byName[string(d.name)]
@@ -273,12 +273,12 @@ func interfaceID(r *flowlog.Record) []byte {
 // maxFileInterfaces bounds the interfaces of one file; a flow log covers a VPC, which has some thousands.
 const maxFileInterfaces = 100_000
 
-// newInterface adds the interface that d.name names. Whatever is beyond the limits, in number or length, is one interface for all.
+// newInterface adds the interface that d.name names. Whatever is beyond the limit is one interface for all.
 func (d *Delta) newInterface(r *flowlog.Record) uint32 {
 	account, id, _ := bytes.Cut(d.name, []byte{' '})
 	in := deltaInterface{name: interfaceName{account: string(account), region: string(clip(r.Region)), id: string(id)}}
 	name := string(d.name)
-	if len(d.interfaces) >= maxFileInterfaces || len(id) > maxLabelBytes || len(account) > maxLabelBytes {
+	if len(d.interfaces) >= maxFileInterfaces {
 		in = deltaInterface{name: interfaceName{id: otherLabel}, overflow: true}
 		name = otherLabel
 	}
