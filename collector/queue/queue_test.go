@@ -107,7 +107,7 @@ func (b *bench) wantRequests(operation string, want int) {
 func (b *bench) wantResults(deleted, returned, invalid int) {
 	b.t.Helper()
 	want := fmt.Sprintf(`
-# HELP vpcflow_messages_total SQS messages by how they ended here: deleted from the queue, returned to it, or invalid and left to its redrive policy.
+# HELP vpcflow_messages_total SQS messages by how they ended here: deleted from the queue, returned to it, or invalid and left to its redrive policy. Replicas add up.
 # TYPE vpcflow_messages_total counter
 vpcflow_messages_total{result="deleted"} %d
 vpcflow_messages_total{result="invalid"} %d
