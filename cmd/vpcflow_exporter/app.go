@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -50,23 +51,16 @@ type app struct {
 // newApp builds the daemon and binds its addresses, so that a taken port is an error before the first message is received. The wall clock is now.
 func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now func() time.Time) (*app, error) {
 	a := &app{flags: f, logger: logger, registry: prometheus.NewRegistry()}
-	if err := checkSupported(config); err != nil {
+	stages, err := newStages(config)
+	if err != nil {
 		return nil, err
 	}
 	warnUnsupported(config, logger)
-	prices, err := newPrices(config)
-	if err != nil {
-		return nil, fmt.Errorf("load prices: %w", err)
-	}
-	pipelineConfig, err := pipelineConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	a.book = pricing.NewBook(prices)
-	a.aggregator = aggregator.New(aggregatorConfig(config), pipeline.Pricer{Book: a.book}, now)
+	a.book = pricing.NewBook(stages.prices)
+	a.aggregator = aggregator.New(stages.aggregator, pipeline.Pricer{Book: a.book}, now)
 	a.queue = queue.New(queueConfig(config), newSQSClient(cloud, config.SQS.QueueURL), logger.With("component", "queue"), a.registry)
 	store := objstore.NewS3(newS3Client(cloud, queueRegion(config.SQS.QueueURL)), logger.With("component", "objstore"), objstore.DefaultConfig())
-	a.pipeline = pipeline.New(pipelineConfig, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, now)
+	a.pipeline = pipeline.New(stages.pipeline, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, now)
 	a.reload = newReloader(a, config, a.registry)
 	a.registry.MustRegister(
 		collector.New(a.aggregator.Snapshot, func() collector.Prices { return a.book.Prices() }),
@@ -211,6 +205,9 @@ func (a *app) close() error {
 // runDaemon is the program without special flags.
 func runDaemon(ctx context.Context, f flags, hangups <-chan os.Signal, logger *slog.Logger, _ io.Writer) error {
 	config, err := LoadConfig(f.configFile, LoadOptions{LookupEnv: os.LookupEnv, NeedQueueURL: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w (name a file with --config.file, begin with config.example.yaml, or try --demo)", err)
+	}
 	if err != nil {
 		return err
 	}

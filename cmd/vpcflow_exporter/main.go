@@ -117,6 +117,9 @@ func run(ctx context.Context, args []string, hangups <-chan os.Signal, stdout, s
 // checkConfig validates the file and prints the effective configuration.
 func checkConfig(file string, stdout, stderr io.Writer) int {
 	config, err := LoadConfig(file, LoadOptions{LookupEnv: os.LookupEnv, NeedQueueURL: true})
+	if err == nil {
+		_, err = newStages(config)
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailure

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"reflect"
 	"sync"
@@ -81,14 +80,7 @@ func (r *reloader) apply() error {
 	if err != nil {
 		return err
 	}
-	if err := checkSupported(next); err != nil {
-		return err
-	}
-	prices, err := newPrices(next)
-	if err != nil {
-		return fmt.Errorf("load prices: %w", err)
-	}
-	stages, err := pipelineConfig(next)
+	stages, err := newStages(next)
 	if err != nil {
 		return err
 	}
@@ -96,9 +88,9 @@ func (r *reloader) apply() error {
 	if !reflect.DeepEqual(old.SQS, next.SQS) || old.Workers != next.Workers {
 		r.app.logger.Warn("Changes of sqs and workers take effect at the next start")
 	}
-	r.app.book.Swap(prices)
-	r.app.aggregator.Reconfigure(aggregatorConfig(next))
-	r.app.pipeline.Reconfigure(stages)
+	r.app.book.Swap(stages.prices)
+	r.app.aggregator.Reconfigure(stages.aggregator)
+	r.app.pipeline.Reconfigure(stages.pipeline)
 	r.current.Store(&next)
 	return nil
 }

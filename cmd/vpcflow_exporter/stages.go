@@ -15,7 +15,27 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/pricing"
 )
 
-// The functions of this file translate the configuration file into the configurations of the stages.
+// stages are the configurations of all stages that a configuration file may replace while the daemon runs.
+type stages struct {
+	pipeline   pipeline.Config
+	aggregator aggregator.Config
+	prices     *pricing.Prices
+}
+
+// newStages translates a configuration file, and refuses what this version cannot do.
+func newStages(c Config) (s stages, err error) {
+	if err := checkSupported(c); err != nil {
+		return stages{}, err
+	}
+	if s.pipeline, err = pipelineConfig(c); err != nil {
+		return stages{}, err
+	}
+	if s.prices, err = newPrices(c); err != nil {
+		return stages{}, fmt.Errorf("load prices: %w", err)
+	}
+	s.aggregator = aggregatorConfig(c)
+	return s, nil
+}
 
 func queueConfig(c Config) queue.Config {
 	return queue.Config{URL: c.SQS.QueueURL, VisibilityTimeout: c.SQS.VisibilityTimeout, MaxReceives: c.SQS.MaxReceives}

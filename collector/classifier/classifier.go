@@ -1,5 +1,5 @@
 // Package classifier says what a flow log record is: which leg of a conversation, in which direction, on which path, with which
-// remote and client, counted or not and why not (see docs/counting.md for the rules).
+// remote and client, counted or not and why not.
 //
 // It works in two steps, because a record alone does not tell whether its interface is a NAT gateway. Read turns a record into an
 // Observation, which depends on the record alone. Classify turns an observation's Shape into a Class once the facts about its
