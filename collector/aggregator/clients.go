@@ -17,9 +17,9 @@ type clientAddress struct {
 }
 
 const (
-	// anyVPC cannot be the id of a VPC.
+	// No VPC has this id.
 	anyVPC = "*"
-	// maxClients bounds the memory of the set. A client beyond it is known only by what its own rows say.
+	// The bound on the set's memory. A client beyond it is known only by what its own rows say.
 	maxClients = 2_000_000
 )
 

@@ -63,10 +63,6 @@ type clientKey struct {
 	shape  classifier.Shape
 }
 
-// scope is the part of a network in which a private address means one thing as far as the logs tell: a VPC, or, where the format has no
-// vpc-id, a region of an account.
-func (n *netInterface) scope() string { return n.attributes.vpcID }
-
 func (n *netInterface) place() place { return place{n.name.account, n.name.region} }
 
 // place is a region of an account: what has a clock of its own, and NAT gateways that are logged or not.

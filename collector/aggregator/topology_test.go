@@ -126,7 +126,9 @@ func TestTopologies(t *testing.T) {
 			}, nil, []string{"records transit 1 bytes 100", "records no_data 1 bytes 0"},
 		},
 		"the unspecified address is an address": {
-			"interface-id srcaddr dstaddr bytes flow-direction", []string{"eni-1 :: ff02::1:ff00:5 72 egress"}, nil,
+			"interface-id srcaddr dstaddr bytes flow-direction",
+			[]string{"eni-1 :: ff02::1:ff00:5 72 egress"},
+			nil,
 			[]string{"bytes 123456789012 eu-west-3 internal internal unknown 72", "records counted 1 bytes 72"},
 		},
 	} {
