@@ -121,8 +121,11 @@ func (a *app) metricsHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Taken before the scrape gathers: what is committed meanwhile may or may not be on the page.
 		s := a.aggregator.Snapshot()
-		handler.ServeHTTP(w, r)
-		a.scraped.saw(s.CommittedFiles)
+		page := &pageWriter{ResponseWriter: w}
+		handler.ServeHTTP(page, r)
+		if r.Method == http.MethodGet && !page.failed {
+			a.scraped.saw(s.CommittedFiles)
+		}
 	})
 }
 
@@ -197,7 +200,8 @@ func (a *app) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := a.server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("shut down web server: %w", err)
+		a.logger.Warn("Cut off clients that did not finish", "err", err)
+		return a.server.Close()
 	}
 	return nil
 }
@@ -213,7 +217,7 @@ func runDaemon(ctx context.Context, f flags, hangups <-chan os.Signal, logger *s
 	}
 	logger.Info("Starting vpcflow_exporter", "version", version.Info())
 	logger.Info("Build context", "build_context", version.BuildContext())
-	cloud, err := loadAWS(ctx)
+	cloud, err := loadAWS(ctx, logger.With("component", "aws"))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -274,7 +275,7 @@ func TestHalfGoodMessage(t *testing.T) {
 	d.await(returned, 1)
 	d.scrape().check(t, natTotals(100, 200))
 	s.put(bad.Key, natFile(1, 2))
-	s.pass(5 * time.Second)
+	s.pass(20 * time.Second)
 	p := d.await(deleted, 1)
 	p.check(t, map[string]float64{
 		processed: 2, duplicates: 1, failed: 1,
@@ -435,7 +436,7 @@ func TestStallingStore(t *testing.T) {
 	s.deliver(logKey("0510"), natFile(1000, 2000))
 	held.hold(t, 1)
 	for i := range 5 {
-		s.deliver(logKey(fmt.Sprintf("%d", i)), natFile(10, 20))
+		s.deliver(logKey(strconv.Itoa(i)), natFile(10, 20))
 	}
 	d.await(processed, 5)
 	p := d.await("vpcflow_message_extensions_total", 1)

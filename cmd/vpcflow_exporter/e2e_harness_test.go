@@ -35,9 +35,9 @@ const (
 	testBucket  = "logs"
 	testAccount = "123456789012"
 	testRegion  = "eu-west-3"
-	// patience is how long a test waits for what must come. It is no measure of speed.
+	// A test waits so long for what must come. It is no measure of speed.
 	patience = 60 * time.Second
-	// glance is how often it looks.
+	// It looks so often.
 	glance = 5 * time.Millisecond
 )
 

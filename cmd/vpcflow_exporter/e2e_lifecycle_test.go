@@ -42,6 +42,8 @@ func TestTerminate(t *testing.T) {
 	s.deliver(logKey("aaaa"), natFile(1000, 2000))
 	held.hold(t, 1)
 	d.ready(http.StatusOK, "OK")
+	// A poll that is cut before the server has seen it may still take a message.
+	s.waitFor("a poll under way", func() bool { return s.cloud.SQS.Polls() == 1 })
 	d.terminate()
 	d.ready(http.StatusServiceUnavailable, "shutting down")
 	s.waitFor("the end of the last poll", func() bool { return s.cloud.SQS.Polls() == 0 })

@@ -129,6 +129,9 @@ func checkConfig(file string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitFailure
 	}
+	for _, key := range unsupported(config) {
+		fmt.Fprintf(stderr, "%s: %s has no effect in this version\n", file, key)
+	}
 	fmt.Fprintf(stdout, "# %s is valid. This is what would be in effect:\n%s", file, page)
 	return exitOK
 }

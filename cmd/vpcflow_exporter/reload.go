@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"reflect"
 	"sync"
 	"sync/atomic"
 
@@ -85,9 +84,11 @@ func (r *reloader) apply() error {
 		return err
 	}
 	old := r.config()
-	if !reflect.DeepEqual(old.SQS, next.SQS) || old.Workers != next.Workers {
+	if old.SQS != next.SQS || old.Workers != next.Workers {
 		r.app.logger.Warn("Changes of sqs and workers take effect at the next start")
+		next.SQS, next.Workers = old.SQS, old.Workers
 	}
+	warnUnsupported(next, r.app.logger)
 	r.app.book.Swap(stages.prices)
 	r.app.aggregator.Reconfigure(stages.aggregator)
 	r.app.pipeline.Reconfigure(stages.pipeline)

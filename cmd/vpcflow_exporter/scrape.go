@@ -3,8 +3,28 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 )
+
+// A pageWriter notices whether a page could not be served as a whole.
+type pageWriter struct {
+	http.ResponseWriter
+	failed bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *pageWriter) WriteHeader(status int) {
+	w.failed = w.failed || status != http.StatusOK
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *pageWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.failed = w.failed || err != nil
+	return n, err
+}
 
 // A scrapeWatch knows how many committed files have been scraped. What is committed after the last scrape of a process is lost to Prometheus.
 type scrapeWatch struct {

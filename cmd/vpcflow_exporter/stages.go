@@ -98,9 +98,10 @@ func newPrices(c Config) (*pricing.Prices, error) {
 	return pricing.New(pricing.Default(), config)
 }
 
-// warnUnsupported names the settings of features that this version does not have, so that nobody relies on them.
-func warnUnsupported(c Config, logger *slog.Logger) {
+// unsupported returns the sections with settings of features that this version does not have, so that nobody relies on them.
+func unsupported(c Config) []string {
 	defaults := DefaultConfig()
+	var keys []string
 	for _, section := range []struct {
 		key       string
 		got, want any
@@ -112,8 +113,15 @@ func warnUnsupported(c Config, logger *slog.Logger) {
 		{"backfill", c.Backfill, defaults.Backfill},
 	} {
 		if !reflect.DeepEqual(section.got, section.want) {
-			logger.Warn("Setting has no effect in this version", "key", section.key)
+			keys = append(keys, section.key)
 		}
+	}
+	return keys
+}
+
+func warnUnsupported(c Config, logger *slog.Logger) {
+	for _, key := range unsupported(c) {
+		logger.Warn("Setting has no effect in this version", "key", key)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/pprof"
+	pathpkg "path"
 	"strings"
 	"time"
 
@@ -74,7 +75,8 @@ func newServer(handler http.Handler) *http.Server {
 // checkTelemetryPath refuses what http.ServeMux would panic about or read as a
 // pattern, and paths that are taken.
 func checkTelemetryPath(path string) error {
-	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "{} ?#") || strings.Contains(path, "//") {
+	clean := pathpkg.Clean("/" + path)
+	if path != clean && path != clean+"/" || strings.ContainsAny(path, "{} ?#") {
 		return fmt.Errorf("telemetry path must be a plain path such as /metrics, got %q", path)
 	}
 	for _, own := range ownPaths {

@@ -21,7 +21,8 @@ type Reader struct {
 	source     *bufio.Reader // source is the compressed file.
 	gzip       gzip.Reader
 	inflated   int64
-	inflateErr error // inflateErr is why no more bytes come: io.EOF at the clean end.
+	inflateErr error // inflateErr is why no more bytes come.
+	clean      bool  // clean: the reason is the clean end of the stream.
 	block      []byte
 	start, end int // block[start:end] is inflated and not yet read.
 
@@ -45,7 +46,7 @@ func NewReader(config Config) *Reader {
 // returned.
 func (r *Reader) Reset(source io.Reader) error {
 	r.source.Reset(source)
-	r.inflated, r.inflateErr, r.start, r.end = 0, nil, 0, 0
+	r.inflated, r.inflateErr, r.clean, r.start, r.end = 0, nil, false, 0, 0
 	r.format, r.line, r.lines, r.malformed, r.err = nil, 0, 0, 0, nil
 	magic, err := r.source.Peek(2)
 	switch {
@@ -202,7 +203,7 @@ func (r *Reader) nextLine() ([]byte, error) {
 			return nil, ErrLineTooLong
 		}
 		if r.inflateErr != nil {
-			if !errors.Is(r.inflateErr, io.EOF) || scanned == 0 {
+			if !r.clean || scanned == 0 {
 				return nil, r.inflateErr
 			}
 			line := r.block[r.start:r.end]
@@ -237,8 +238,8 @@ func (r *Reader) fill() {
 	switch {
 	case r.config.MaxFileBytes > 0 && r.inflated > r.config.MaxFileBytes:
 		r.inflateErr = fmt.Errorf("inflate file beyond %d bytes: %w", r.config.MaxFileBytes, ErrFileTooLarge)
-	case errors.Is(err, io.EOF):
-		r.inflateErr = io.EOF
+	case err == io.EOF: //nolint:errorlint // A wrapped EOF is somebody else's, and no clean end.
+		r.inflateErr, r.clean = io.EOF, true
 	case err != nil:
 		r.inflateErr = inflateError(err)
 	}
@@ -250,7 +251,7 @@ func (r *Reader) endError(err error) error {
 		malformedLines   = 10
 		malformedPercent = 1
 	)
-	if errors.Is(err, io.EOF) && r.malformed > malformedLines && r.malformed*100 > r.lines*malformedPercent {
+	if r.clean && errors.Is(err, io.EOF) && r.malformed > malformedLines && r.malformed*100 > r.lines*malformedPercent {
 		return fmt.Errorf("read %d lines of which %d are malformed: %w", r.lines, r.malformed, ErrTooManyMalformed)
 	}
 	return err

@@ -41,36 +41,38 @@ func (f *formatLog) seen(format *flowlog.Format) {
 	}
 }
 
-// deniedFiles remembers which files the store refused since one was read. One may be gone; three are a missing permission.
-type deniedFiles struct {
+// refusedFiles remembers which files the store refused since one was read. One may be gone; three are a missing permission or a wrong endpoint.
+type refusedFiles struct {
 	mu    sync.Mutex
 	files map[string]struct{}
+	last  error
 }
 
-const maxDenied = 3
+const maxRefused = 3
 
-func (d *deniedFiles) add(identity string) {
+func (d *refusedFiles) add(identity string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.files == nil {
 		d.files = make(map[string]struct{})
 	}
-	if len(d.files) < maxDenied {
+	if len(d.files) < maxRefused {
 		d.files[identity] = struct{}{}
 	}
+	d.last = err
 }
 
-func (d *deniedFiles) clear() {
+func (d *refusedFiles) clear() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.files)
 }
 
-func (d *deniedFiles) err() error {
+func (d *refusedFiles) err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.files) < maxDenied {
+	if len(d.files) < maxRefused {
 		return nil
 	}
-	return fmt.Errorf("read objects: access denied for %d files in a row, does the role allow s3:GetObject, and kms:Decrypt for an encrypted bucket?", maxDenied)
+	return fmt.Errorf("%d or more files in a row were refused, the last: %w", maxRefused, d.last)
 }

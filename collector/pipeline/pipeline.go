@@ -60,7 +60,7 @@ type Pipeline struct {
 	metrics    *metrics
 	now        func() time.Time
 	formats    formatLog
-	denied     deniedFiles
+	refused    refusedFiles
 }
 
 // New returns a pipeline that does nothing before Run. Queue is nil where files come from elsewhere.
@@ -78,7 +78,7 @@ func (p *Pipeline) Ready() error {
 	if err := p.queue.Ready(); err != nil {
 		return err
 	}
-	return p.denied.err()
+	return p.refused.err()
 }
 
 // Run receives messages and works on them until ctx ends. Then it lets the files in work finish within the grace period, gives the others back
@@ -95,11 +95,16 @@ func (p *Pipeline) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		p.receive(ctx, work, free, &busy)
 	}
-	p.logger.Info("Draining", "grace", config.ShutdownGrace)
-	expired := time.AfterFunc(config.ShutdownGrace, func() { drop(errShutdown) })
+	grace := p.config.Load().ShutdownGrace
+	p.logger.Info("Draining", "grace", grace)
+	// The rest of the grace is for giving messages back and for deleting the others.
+	expired := time.AfterFunc(grace-min(grace/4, shutdownReserve), func() { drop(errShutdown) })
 	defer expired.Stop()
 	busy.Wait()
 }
+
+// shutdownReserve is the most that is kept of the grace period for what follows the last file.
+const shutdownReserve = 5 * time.Second
 
 // errShutdown ends work that did not finish within the grace period.
 var errShutdown = errors.New("shutdown grace is over")

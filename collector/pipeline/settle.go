@@ -6,45 +6,54 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
 )
 
-// Delays before a message that failed is delivered again; they double with each delivery.
+// Delays before a message that failed is delivered again; they double with each delivery. What an operator has to mend takes the longest from the start:
+// an hour's mistake must neither empty a queue nor fill its dead-letter queue.
 const (
 	transientDelay = 15 * time.Second
-	permanentDelay = 5 * time.Second
+	permanentDelay = 20 * time.Second
 	maxDelay       = 15 * time.Minute
 )
 
 // settle decides what becomes of a message: it is done if no object failed; otherwise it goes back, and its objects that are done are known as duplicates
 // then.
 func (p *Pipeline) settle(ctx context.Context, m *queue.Message, failures []failure) {
-	if errors.Is(context.Cause(ctx), queue.ErrLost) {
-		p.logger.Warn("Lost message, its files are dropped", "message_id", m.ID, "receive_count", m.ReceiveCount)
-		return
-	}
-	if ctx.Err() != nil {
-		p.giveBack(m, 0)
-		return
-	}
-	if len(failures) == 0 {
+	switch {
+	case len(failures) == 0:
+		// Even if the message was lost or the grace is over meanwhile: everything in it is committed.
 		m.Delete()
-		return
+	case errors.Is(context.Cause(ctx), queue.ErrLost):
+		p.logger.Warn("Lost message, files of it that were not committed are dropped", "message_id", m.ID, "receive_count", m.ReceiveCount)
+		m.Abandon()
+	case ctx.Err() != nil:
+		p.giveBack(m, 0)
+	default:
+		p.settleFailed(ctx, m, failures)
 	}
-	transient, denied := false, false
+}
+
+// settleFailed returns a message, or leaves it to the queue's redrive policy, or drops it at last.
+func (p *Pipeline) settleFailed(ctx context.Context, m *queue.Message, failures []failure) {
+	transient, mendable := false, false
 	for _, f := range failures {
 		p.logger.Warn("Failed file", "err", f.err, "receive_count", m.ReceiveCount)
-		transient = transient || objstore.Transient(f.err)
-		if errors.Is(f.err, objstore.ErrDenied) {
-			denied = true
-			p.denied.add(f.object.Identity())
+		switch {
+		case objstore.Transient(f.err):
+			transient = true
+		case flowlog.Reason(f.err) == "":
+			// The store refuses, or is not the right one.
+			mendable = true
+			p.refused.add(f.object.Identity(), f.err)
 		}
 	}
 	switch {
 	case transient:
 		p.giveBack(m, delay(transientDelay, m.ReceiveCount))
-	case denied && !p.hasRedrivePolicy(ctx):
+	case mendable:
 		p.giveBack(m, maxDelay)
 	case !p.dropExhausted(ctx, m):
 		p.giveBack(m, delay(permanentDelay, m.ReceiveCount))
@@ -79,9 +88,12 @@ func (p *Pipeline) hasRedrivePolicy(ctx context.Context) bool {
 	return has
 }
 
+// giveBackTimeout is part of the reserve of a shutdown.
+const giveBackTimeout = 3 * time.Second
+
 // giveBack returns a message. It must work during a shutdown, so it has a deadline of its own.
 func (p *Pipeline) giveBack(m *queue.Message, after time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), giveBackTimeout)
 	defer cancel()
 	if err := m.Return(ctx, after); err != nil {
 		p.logger.Warn("Unreturned message, it comes back when its visibility timeout ends", "message_id", m.ID, "err", err)

@@ -65,7 +65,7 @@ func (w *worker) decode(body io.Reader) error {
 
 // endOfFile returns nil for the clean end of a file.
 func endOfFile(err error) error {
-	if errors.Is(err, io.EOF) && flowlog.Reason(err) == "" {
+	if err == io.EOF { //nolint:errorlint // Read returns it bare at the clean end; a wrapped one is part of a failure.
 		return nil
 	}
 	return err
@@ -83,13 +83,13 @@ func (w *worker) handle(ctx context.Context, m *queue.Message) {
 		w.pipeline.settleInvalid(ctx, m, err)
 		return
 	}
+	for range notification.Ignored {
+		w.pipeline.aggregator.CountFile(aggregator.Skipped, "")
+	}
 	var failures []failure
 	for _, object := range notification.Objects {
 		if err := w.file(ctx, m, object); err != nil {
 			failures = append(failures, failure{object, err})
-		}
-		if ctx.Err() != nil {
-			break
 		}
 	}
 	w.pipeline.settle(ctx, m, failures)
@@ -104,6 +104,9 @@ type failure struct {
 // file counts one object: as processed, or as what became of it. An error means that the message is not done.
 func (w *worker) file(ctx context.Context, m *queue.Message, object s3event.Object) error {
 	p := w.pipeline
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	file, err := w.read(ctx, object)
 	if ctx.Err() != nil {
 		// Somebody else owns the message now, or the shutdown grace is over: nothing of the file may count.
@@ -133,7 +136,7 @@ func (w *worker) file(ctx context.Context, m *queue.Message, object s3event.Obje
 
 // committed counts what a scrape cannot take from the totals.
 func (p *Pipeline) committed(m *queue.Message, object s3event.Object, file aggregator.File, d *aggregator.Delta) {
-	p.denied.clear()
+	p.refused.clear()
 	p.metrics.duration.Observe(time.Since(m.ReceivedAt).Seconds())
 	if last := d.LastRecord(); last > 0 {
 		p.metrics.lag.Observe(max(0, float64(p.now().UnixNano())/1e9-float64(last)))

@@ -61,6 +61,8 @@ func withHint(err error, action string) error {
 	case strings.HasPrefix(code, "ExpiredToken") || code == "InvalidClientTokenId" || code == "InvalidSecurity" ||
 		code == "SignatureDoesNotMatch" || code == "UnrecognizedClientException":
 		return fmt.Errorf("%w (check the AWS credentials and the clock)", err)
+	case code == "" && strings.Contains(err.Error(), "get credentials"):
+		return fmt.Errorf("%w (no AWS credentials found: give the process a role, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)", err)
 	default:
 		return err
 	}

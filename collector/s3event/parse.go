@@ -154,6 +154,9 @@ func parseRecords(raw json.RawMessage) (Notification, error) {
 	if err := json.Unmarshal(raw, &records); err != nil {
 		return n, fmt.Errorf("decode member Records: %w", err)
 	}
+	if records == nil {
+		return n, errors.New("member Records is null")
+	}
 	for i, r := range records {
 		created, err := r.created()
 		if err != nil {

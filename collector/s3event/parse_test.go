@@ -127,8 +127,7 @@ func TestParse(t *testing.T) {
 			`{"Records":[{"eventVersion":"2.6","eventName":"ObjectRemoved:Delete"}]}`,
 			Notification{Envelope: EnvelopeS3, Ignored: 1},
 		},
-		"s3, no records":   {`{"Records":[]}`, Notification{Envelope: EnvelopeS3}},
-		"s3, null records": {` {"Records": null} `, Notification{Envelope: EnvelopeS3}},
+		"s3, no records": {`{"Records":[]}`, Notification{Envelope: EnvelopeS3}},
 		"s3, next minor version": {
 			strings.Replace(plain, `"2.1"`, `"2.99"`, 1),
 			Notification{Envelope: EnvelopeS3, Objects: []Object{awsObject("AWSLogs/x.log.gz")}},
@@ -211,6 +210,7 @@ func TestParseRefuses(t *testing.T) {
 		"members in lower case":  {`{"records":[]}`, "none of the members"},
 		"another event":          {`{"Event":"s3:OtherEvent"}`, "none of the members"},
 		"records are no list":    {`{"Records":{}}`, "decode member Records"},
+		"records are null":       {` {"Records": null} `, "member Records is null"},
 		"record is null":         {`{"Records":[null]}`, "event name is missing"},
 		"no version, no object":  {`{"Records":[{"eventName":"ObjectCreated:Put"}]}`, "bucket name is missing"},
 		"version 3":              {`{"Records":[{"eventVersion":"3.0"}]}`, `event version is "3.0", want 2.x`},
