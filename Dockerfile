@@ -41,5 +41,5 @@ COPY --from=build /out/vpcflow_exporter /bin/vpcflow_exporter
 COPY LICENSE /LICENSE
 
 EXPOSE 9779
-USER nonroot
+USER 65532:65532
 ENTRYPOINT ["/bin/vpcflow_exporter"]

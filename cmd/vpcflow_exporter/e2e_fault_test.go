@@ -87,8 +87,7 @@ func TestDenied(t *testing.T) {
 	d.await(deleted, 1)
 	d.ready(http.StatusOK, "OK")
 
-	s.pass(15*time.Minute - time.Second)
-	s.depth(0, 3)
+	s.passHidden(15*time.Minute - time.Second)
 	s.pass(time.Second)
 	d.await(returned, 6)
 	p = d.await(failed, 6)
@@ -163,12 +162,10 @@ func TestCorruptFiles(t *testing.T) {
 			p.nothingCounted(t)
 			p.check(t, map[string]float64{failed: 1, fileErrors(c.reason): 1, deleted: 0, processed: 0, missing: 0})
 
-			s.pass(4 * time.Second)
-			s.depth(0, 1)
+			s.passHidden(4 * time.Second)
 			s.pass(time.Second)
 			d.await(returned, 2)
-			s.pass(8 * time.Second)
-			s.depth(0, 1)
+			s.passHidden(8 * time.Second)
 			s.pass(2 * time.Second)
 			s.waitFor("the message in the dead-letter queue", func() bool {
 				visible, _, _ := s.cloud.SQS.Depth(s.dead)
@@ -275,7 +272,7 @@ func TestHalfGoodMessage(t *testing.T) {
 	d.await(returned, 1)
 	d.scrape().check(t, natTotals(100, 200))
 	s.put(bad.Key, natFile(1, 2))
-	s.pass(20 * time.Second)
+	s.pass(5 * time.Second)
 	p := d.await(deleted, 1)
 	p.check(t, map[string]float64{
 		processed: 2, duplicates: 1, failed: 1,
@@ -359,8 +356,7 @@ func TestShortBody(t *testing.T) {
 	p := d.scrape()
 	p.nothingCounted(t)
 	p.check(t, map[string]float64{failed: 1, fileErrors("truncated_body"): 1, deleted: 0})
-	s.pass(13 * time.Second)
-	s.depth(0, 1)
+	s.passHidden(13 * time.Second)
 	whole.Store(true)
 	s.pass(2 * time.Second)
 	d.await(processed, 1)
@@ -388,8 +384,7 @@ func TestThrottledStore(t *testing.T) {
 			p.nothingCounted(t)
 			p.check(t, map[string]float64{failed: 2, fileErrors(reason): 2, deleted: 0})
 			s.cloud.S3.SetHook(nil)
-			s.pass(26 * time.Second)
-			s.depth(0, 1)
+			s.passHidden(26 * time.Second)
 			s.pass(4 * time.Second)
 			d.await(processed, 1)
 			d.await(deleted, 1).check(t, natTotals(100, 200))

@@ -140,6 +140,16 @@ func (s *stand) pass(d time.Duration) {
 	s.cloud.SQS.Wake()
 }
 
+// passHidden moves the cloud's clock and checks that this makes no message visible: it looks before any poll is woken.
+func (s *stand) passHidden(d time.Duration) {
+	s.t.Helper()
+	s.passed.Add(int64(d))
+	if visible, _, _ := s.cloud.SQS.Depth(s.queue); visible != 0 {
+		s.t.Errorf("%d messages became visible too early", visible)
+	}
+	s.cloud.SQS.Wake()
+}
+
 // waitFor waits until a condition holds.
 func (s *stand) waitFor(what string, condition func() bool) {
 	s.t.Helper()

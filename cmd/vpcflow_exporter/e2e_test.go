@@ -213,12 +213,18 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-// TestDuplicateInTwoHands lets two workers read the same file at once: the second commit must notice.
+// TestDuplicateInTwoHands lets two workers read the same file at once: the second commit must notice. Both have begun to read when their connections
+// break, and may go on together.
 func TestDuplicateInTwoHands(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 5)
 	held := newGate("")
-	s.cloud.S3.SetHook(held.hook)
+	s.cloud.S3.SetHook(func(r awstest.S3Request) awstest.S3Fault {
+		if r.Operation == "GetObject" && r.Range == "" {
+			return awstest.StopAfter(50)
+		}
+		return held.hook(r)
+	})
 	object := s.put(logKey("aaaa"), natFile(1000, 3000))
 	s.send(awstest.S3Event(object))
 	s.send(awstest.S3Event(object))
@@ -241,6 +247,22 @@ func TestReplacedObject(t *testing.T) {
 	s.deliver(key, natFile(1000, 2000))
 	p := d.await(processed, 2)
 	p.check(t, map[string]float64{natSeries("vpcflow_nat_bytes_total", "egress"): 1100, natSeries("vpcflow_nat_bytes_total", "ingress"): 2200})
+}
+
+// TestReplacedBeforeRead replaces an object after it was announced: the first message gets the new content, which the second must not count again.
+func TestReplacedBeforeRead(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, 5)
+	s.config.Workers = 1
+	d := s.start()
+	key := "AWSLogs/" + testAccount + "/vpcflowlogs/" + testRegion + "/latest.gz"
+	first := s.put(key, natFile(100, 200))
+	second := s.put(key, natFile(1000, 2000))
+	s.send(awstest.S3Event(first))
+	d.await(deleted, 1)
+	s.send(awstest.S3Event(second))
+	d.await(deleted, 2)
+	d.await(duplicates, 1).check(t, natTotals(1000, 2000))
 }
 
 // TestInvalidMessages leaves what is no notification to the redrive policy, and goes on.

@@ -15,7 +15,7 @@ import (
 // an hour's mistake must neither empty a queue nor fill its dead-letter queue.
 const (
 	transientDelay = 15 * time.Second
-	permanentDelay = 20 * time.Second
+	permanentDelay = 5 * time.Second
 	maxDelay       = 15 * time.Minute
 )
 

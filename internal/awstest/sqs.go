@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -263,6 +264,8 @@ func answer(w http.ResponseWriter, status int, v any) error {
 		panic(fmt.Errorf("encode SQS response: %w", err))
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	// With its length the answer is complete once it has arrived; in chunks, its end would come later and could get lost.
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("x-amzn-RequestId", "00000000-0000-0000-0000-000000000000")
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
