@@ -23,8 +23,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // goldenFiles are the flow logs of the golden page, in testdata/e2e: AWS's documented conversation through a zonal gateway, seen six times, with another one
-// to S3 and a scan; its documented one through a regional gateway; traffic that passes none; a gateway in a region without a price; and a row that waits for
-// a decision.
+// to S3 and a scan; its documented one through a regional gateway; traffic that passes none, and half an hour of silence that proves it; a gateway in a
+// region without a price; and a row that waits for a decision.
 var goldenFiles = []struct {
 	file string
 	log  flowgen.FlowLog
@@ -32,6 +32,7 @@ var goldenFiles = []struct {
 	{"zonal.log", flowgen.FlowLog{ID: "fl-0a", Account: "123456789012", Region: "eu-west-3"}},
 	{"regional.log", flowgen.FlowLog{ID: "fl-0b", Account: "123456789012", Region: "eu-west-3", Layout: flowgen.LayoutHive}},
 	{"internal.log", flowgen.FlowLog{ID: "fl-0a", Account: "123456789012", Region: "eu-west-3", Layout: flowgen.LayoutHourly}},
+	{"later.log", flowgen.FlowLog{ID: "fl-0a", Account: "123456789012", Region: "eu-west-3"}},
 	{"unpriced.log", flowgen.FlowLog{ID: "fl-0c", Account: "210987654321", Region: "cn-north-1", Layout: flowgen.LayoutHiveHourly}},
 	{"undecided.log", flowgen.FlowLog{ID: "fl-0a", Account: "123456789012", Region: "eu-west-3"}},
 }

@@ -323,7 +323,6 @@ func TestRun(t *testing.T) {
 	}
 	good := file("good.yaml", "sqs: {queue_url: 'https://sqs.eu-west-3.amazonaws.com/123456789012/flow-logs'}\nworkers: 3\n")
 	bad := file("bad.yaml", "sqs: {queue_url: 'https://sqs.eu-west-3.amazonaws.com/123456789012/flow-logs'}\nworker: 3\n")
-	vantage := file("vantage.yaml", "sqs: {queue_url: 'https://sqs.eu-west-3.amazonaws.com/123456789012/flow-logs'}\nflow_logs: {nat_vantage: client}\n")
 	taken := newStand(t, 0).start().app.address()
 	const local = "--web.listen-address=127.0.0.1:0"
 	cases := []struct {
@@ -341,7 +340,6 @@ func TestRun(t *testing.T) {
 		{"no config", []string{"--config.check", "--config.file=" + dir + "/none.yaml"}, exitFailure, "", "none.yaml: no such file"},
 		{"start with a bad config", []string{"--config.file=" + bad, local}, exitFailure, "", "did you mean"},
 		{"start without a config", []string{"--config.file=" + dir + "/none.yaml", local}, exitFailure, "", "no such file"},
-		{"unsupported", []string{"--config.file=" + vantage, local}, exitFailure, "", "nat_vantage"},
 		{"port in use", []string{"--demo", "--web.listen-address=" + taken}, exitFailure, "", "address already in use"},
 		{"second port in use", []string{"--demo", local, "--web.listen-address=" + taken}, exitFailure, "", "address already in use"},
 		{"bad path", []string{"--demo", local, "--web.telemetry-path=metrics"}, exitFailure, "", "--web.telemetry-path"},

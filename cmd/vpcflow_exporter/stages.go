@@ -22,11 +22,8 @@ type stages struct {
 	prices     *pricing.Prices
 }
 
-// newStages translates a configuration file, and refuses what this version cannot do.
+// newStages translates a configuration file.
 func newStages(c Config) (s stages, err error) {
-	if err := checkSupported(c); err != nil {
-		return stages{}, err
-	}
 	if s.pipeline, err = pipelineConfig(c); err != nil {
 		return stages{}, err
 	}
@@ -123,12 +120,4 @@ func warnUnsupported(c Config, logger *slog.Logger) {
 	for _, key := range unsupported(c) {
 		logger.Warn("Setting has no effect in this version", "key", key)
 	}
-}
-
-// checkSupported refuses settings that would count something else than what they ask for.
-func checkSupported(c Config) error {
-	if c.FlowLogs.NATVantage == "client" {
-		return fmt.Errorf("flow_logs.nat_vantage %q is not supported by this version, use %q or %q", "client", aggregator.VantageAuto, aggregator.VantageGateway)
-	}
-	return nil
 }

@@ -26,10 +26,12 @@ type Gateway struct {
 // Vantage says which rows count where a NAT gateway and its clients are both logged.
 type Vantage string
 
-// The vantages. VantageAuto drops a client's view wherever a gateway of its account and region is logged, VantageGateway everywhere.
+// The vantages. VantageAuto drops a client's view wherever a gateway of its account and region is logged, VantageGateway everywhere. VantageClient counts the
+// clients' views and drops the gateways' legs.
 const (
 	VantageAuto    Vantage = "auto"
 	VantageGateway Vantage = "gateway"
+	VantageClient  Vantage = "client"
 )
 
 // A Price is the price of NAT processing in force: USD per GB, and the bytes that AWS bills as one GB.
@@ -91,6 +93,7 @@ type Aggregator struct {
 	newest     int64           // newest is the newest of all clocks.
 	pruned     int64
 	heldKeys   int
+	findings   findings
 
 	totals totals
 }
@@ -167,7 +170,7 @@ func (a *Aggregator) Commit(file File, d *Delta) bool {
 // absorb brings a delta's interfaces up to date and gives them its rows.
 func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 	touched := make(map[*netInterface]struct{}, len(d.interfaces))
-	byIndex := make([]*netInterface, len(d.interfaces))
+	parts := make([]part, len(d.interfaces))
 	for i := range d.interfaces {
 		in := &d.interfaces[i]
 		n := a.interfaceNamed(file, in.name)
@@ -175,16 +178,54 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		n.absorb(in)
 		a.tick(n.place(), in.last)
 		a.totals.seen(n.place(), file.FlowLogID, in.last, a.now())
-		byIndex[i] = n
+		parts[i] = part{n, a.overlaps(n, file.FlowLogID, in)}
+		if !parts[i].overlaps {
+			n.held.span.add(span{in.first, in.last})
+		}
 		touched[n] = struct{}{}
+		a.findPublicInterface(n, d.networks)
 	}
 	for key, i := range d.remotes {
-		byIndex[key.iface].addRemote(remoteKey{key.remote, key.shape, d.services[key.service]}, d.remoteCounts[i])
+		parts[key.iface].addRemote(a, remoteKey{key.remote, key.shape, d.services[key.service]}, d.remoteCounts[i])
 	}
 	for key, i := range d.clients {
-		byIndex[key.iface].addClient(clientKey{key.client, key.shape}, d.clientCounts[i])
+		if p := parts[key.iface]; !p.overlaps {
+			p.held.addClient(clientKey{key.client, key.shape}, d.clientCounts[i])
+		}
 	}
 	return touched
+}
+
+// A part is what a file has of one interface.
+type part struct {
+	*netInterface
+	overlaps bool // overlaps: another flow log owns the interface at that time.
+}
+
+// addRemote adds rows to those that wait to be counted. Those of an overlapping flow log are no more than evidence.
+func (p part) addRemote(a *Aggregator, key remoteKey, c Counts) {
+	if !p.role.IsNAT() {
+		p.observe(key.shape, key.remote)
+	}
+	if p.overlaps {
+		a.totals.dispositions[classifier.OverlappingFlowLog].add(c)
+		return
+	}
+	p.held.addRemote(key, c)
+}
+
+// overlaps says whether another flow log owns an interface at the time of a file's rows. A file that does not name its flow log, and rows that do not name
+// their interface, cannot be told from others.
+func (a *Aggregator) overlaps(n *netInterface, flowLogID string, in *deltaInterface) bool {
+	if flowLogID == "" || in.rows == 0 || n.nameless() {
+		return false
+	}
+	owner := n.reigns.owner(flowLogID, in.columns, in.last)
+	if owner == flowLogID {
+		return false
+	}
+	a.found(FindingOverlap, n, flowLogID, idLabel(owner))
+	return true
 }
 
 // recordEnd returns the newest end of an interface's records as far as it can be believed: never later than a little ahead of now. A format without
@@ -240,38 +281,24 @@ func (a *Aggregator) tick(p place, end int64) {
 // clock returns the record time of a place. One that has fallen silent must not keep its rows waiting for ever.
 func (a *Aggregator) clock(p place) int64 { return max(a.clocks[p], a.newest-silentSeconds) }
 
-func (n *netInterface) addRemote(key remoteKey, c Counts) {
-	if n.remotes == nil {
-		n.remotes = make(map[remoteKey]Counts)
-	}
-	counts := n.remotes[key]
-	counts.add(c)
-	n.remotes[key] = counts
-}
-
-func (n *netInterface) addClient(key clientKey, c Counts) {
-	if n.clients == nil {
-		n.clients = make(map[clientKey]Counts)
-	}
-	counts := n.clients[key]
-	counts.add(c)
-	n.clients[key] = counts
-}
-
 // learn draws from an interface's rows what they prove: whether it is a NAT gateway, and who its clients are.
 func (a *Aggregator) learn(n *netInterface) {
+	was := n.role
 	n.decide()
 	if !n.role.IsNAT() {
 		delete(a.gateways, n.name)
 		return
 	}
+	if n.role != was {
+		a.found(FindingGateway, n, "", n.recognisedBy)
+	}
 	a.gateways[n.name] = n
 	a.addNATScope(n)
 	if n.role != classifier.RoleRegionalNAT {
-		n.learnOwnAddresses()
+		n.learnLegs()
 	}
 	for client := range n.gatewayClients {
-		a.clients.add(n.place(), n.attributes.vpcID, client, n.last)
+		a.clients.add(n.place(), n.attributes.vpcID, client, n.held.span)
 	}
 }
 
@@ -302,106 +329,171 @@ func (a *Aggregator) natLogged(n *netInterface) bool {
 	return ok && n.attributes.vpcID != ""
 }
 
-// behindNAT says whether the interface's public traffic goes through a middlebox of the VPC: a row of its own says so, or a NAT gateway has named one of
-// its addresses. The latter is weak where no VPC tells whose address it is, and yields to a direct route.
-func (a *Aggregator) behindNAT(n *netInterface) bool {
-	if n.evidence.clientView {
-		return true
+// facts says what is known about an interface apart from a single key of its tables.
+func (a *Aggregator) facts(n *netInterface) classifier.Facts {
+	facts := classifier.Facts{
+		Role:         n.role,
+		Translates:   n.evidence.translated,
+		Suspect:      n.suspect(),
+		Instance:     n.attributes.instanceID != "",
+		Relay:        n.relay(),
+		CountClients: a.config.Vantage == VantageClient,
+		NATLogged:    a.natLogged(n),
+		Released:     n.released,
+		HidesOwn:     n.legs.hidesOwn(),
 	}
-	n.clientOfNAT = n.clientOfNAT || !n.role.IsNAT() && a.isClient(n)
-	return n.clientOfNAT && (n.attributes.vpcID != "" || !n.evidence.direct)
-}
-
-func (a *Aggregator) isClient(n *netInterface) bool {
-	for _, own := range [...]*candidates{&n.own.v4, &n.own.v6} {
-		if address, ok := own.address(); ok && a.clients.has(n.place(), n.attributes.vpcID, address) {
-			return true
-		}
+	if !n.role.IsNAT() {
+		facts.Named = a.named(n)
+		facts.ShowsView = n.showsView()
 	}
-	for key := range n.clients {
-		if !key.shape.Private() && a.clients.has(n.place(), n.attributes.vpcID, key.client) {
-			return true
-		}
-	}
-	return false
-}
-
-// facts says what is known about an interface apart from which end of a row is its own.
-func (a *Aggregator) facts(n *netInterface) heldFacts {
-	relay := n.attributes.hasInstanceField && n.attributes.instanceID == "" ||
-		n.evidence.interfaceType == flowlog.InterfaceTransitGateway || n.evidence.interfaceType == flowlog.InterfaceVPCEndpoint
-	facts := heldFacts{Facts: classifier.Facts{
-		Role:       n.role,
-		Translates: n.evidence.translated,
-		Suspect:    n.evidence.pkt && relay,
-		Relay:      relay,
-		BehindNAT:  a.behindNAT(n),
-		NATLogged:  a.natLogged(n),
-		Settled:    n.evidence.direct,
-		Released:   n.released,
-	}}
-	_, facts.own4 = n.own.v4.address()
-	_, facts.own6 = n.own.v6.address()
 	return facts
+}
+
+// showsView says whether rows of the interface prove that it is behind a middlebox. A NAT gateway's own leg B may look like such a row, if its next hop is
+// another gateway, until it is known to be none; and a later row with a direct route proves that the route has changed.
+func (n *netInterface) showsView() bool {
+	return n.evidence.view > 0 && n.evidence.direct <= n.evidence.view+contradictSeconds && (n.released || !n.suspect())
+}
+
+// named says whether a NAT gateway has named the interface's address as its client. Without vpc-id that may be the same address in another VPC, so where the
+// interface's own rows could tell (traffic-path) but never do, it is believed only at the end of the wait.
+func (a *Aggregator) named(n *netInterface) bool {
+	last, ok := a.lastNamed(n)
+	switch {
+	case !ok || n.evidence.direct > last+contradictSeconds:
+		return false
+	case n.attributes.vpcID != "" || !n.evidence.path || n.evidence.view > 0:
+		return true
+	default:
+		return n.released && n.evidence.direct == 0
+	}
+}
+
+// lastNamed returns when a NAT gateway has last named an address of the interface as a client.
+func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
+	try := func(address flowlog.Addr) {
+		if at, known := a.clients.named(n.place(), n.attributes.vpcID, address, n.life); known {
+			last, ok = max(last, at), true
+		}
+	}
+	for _, own := range [...]*candidates{&n.own.v4, &n.own.v6} {
+		if address, known := own.address(); known {
+			try(address)
+		}
+	}
+	for key := range n.held.clients {
+		if key.shape.OneEndPrivate() {
+			try(key.client)
+		}
+	}
+	return last, ok
 }
 
 // settle counts the rows of an interface that can be classified and holds the others.
 func (a *Aggregator) settle(n *netInterface) {
 	facts := a.facts(n)
-	n.held = Counts{}
-	for key, counts := range n.remotes {
-		class := classifier.Classify(withEnds(facts.Facts, n, key), key.shape)
-		if class.Disposition == classifier.Held {
-			n.held.add(counts)
-			continue
+	h := &n.held
+	h.counts = Counts{}
+	folded := make(map[remoteKey]Counts)
+	for key, counts := range h.remotes {
+		class := classifier.Classify(withKey(facts, n, key), key.shape)
+		switch {
+		case class.Disposition != classifier.Held:
+			a.count(n, key, class, counts)
+			delete(h.remotes, key)
+		case foldable(key):
+			sum := folded[unnamed(key)]
+			sum.add(counts)
+			folded[unnamed(key)] = sum
+			delete(h.remotes, key)
+			h.counts.add(counts)
+		default:
+			h.counts.add(counts)
 		}
-		a.totals.count(n, key, class, counts, a.prices, a.now())
-		delete(n.remotes, key)
 	}
-	n.heldUnder = facts
+	for key, counts := range folded {
+		h.addRemote(key, counts)
+	}
+	h.under = facts
 	a.hold(n)
 }
 
-// withEnds adds to the facts what they say about one key. All rows of an interface carry its own address, so of an untranslated row one end is it.
-func withEnds(f classifier.Facts, n *netInterface, key remoteKey) classifier.Facts {
+// count counts rows of one key.
+func (a *Aggregator) count(n *netInterface, key remoteKey, class classifier.Class, c Counts) {
+	if class.Path == classifier.PathUnseenMiddlebox {
+		a.found(FindingUnseenMiddlebox, n, "", "")
+	}
+	a.totals.count(n, key, class, c, a.prices, a.now())
+}
+
+// foldable says whether held rows may lose their remote: it was evidence only, and where they are counted at last, it is among the others.
+func foldable(key remoteKey) bool {
+	return key.shape.OneEndPrivate() && !key.shape.InnerLeg()
+}
+
+func unnamed(key remoteKey) remoteKey {
+	key.remote = flowlog.Addr{}
+	return key
+}
+
+// withKey adds to the facts what they say about one key. All rows of an interface carry its own address, so of an untranslated row one end is it.
+func withKey(f classifier.Facts, n *netInterface, key remoteKey) classifier.Facts {
 	f.RemoteOwn, f.OwnKnown = n.isOwn(key.remote)
 	f.ClientOwn = f.OwnKnown && !f.RemoteOwn && !key.shape.Translated()
+	f.RemoteSeen = n.legs.bare.has(key.remote) || n.legs.shown.has(key.remote)
 	return f
 }
 
 // hold keeps what is left of an interface's rows waiting, or forgets the tables if nothing is.
 func (a *Aggregator) hold(n *netInterface) {
-	if len(n.remotes) == 0 {
-		n.remotes, n.clients, n.waiting = nil, nil, false
+	h := &n.held
+	if len(h.remotes) == 0 {
+		h.remotes, h.clients, h.span, h.waiting = nil, nil, span{}, false
 		delete(a.waiting, n)
-	} else if !n.waiting {
-		n.waiting, n.heldSince = true, a.clock(n.place())
+	} else if !h.waiting {
+		h.waiting, h.since = true, a.clock(n.place())
 		a.waiting[n] = struct{}{}
 	}
-	keys := len(n.remotes) + len(n.clients)
-	a.heldKeys += keys - n.heldKeys
-	n.heldKeys = keys
+	keys := len(h.remotes) + len(h.clients)
+	a.heldKeys += keys - h.keys
+	h.keys = keys
 }
 
 // settleWaiting counts what others have taught enough about, releases what has waited too long, and holds the bound on memory.
 func (a *Aggregator) settleWaiting() {
 	for n := range a.waiting {
-		if a.clock(n.place()) >= n.heldSince+holdSeconds {
-			n.released = true
-		}
-		if a.facts(n) != n.heldUnder {
+		if a.clock(n.place()) >= n.held.since+holdSeconds {
+			a.release(n)
+		} else if a.facts(n) != n.held.under {
 			a.settle(n)
 		}
 	}
 	for a.heldKeys > a.config.HeldKeys {
-		largest := a.largestWaiting()
-		largest.released = true
-		a.settle(largest)
+		a.release(a.largestWaiting())
 	}
 }
 
+// release ends the wait of an interface's rows. What a gateway still waits for is a single remote, and the next one waits anew.
+func (a *Aggregator) release(n *netInterface) {
+	n.released = true
+	a.settle(n)
+	if n.role.IsNAT() {
+		n.released = false
+	}
+}
+
+// Finish ends all waits, as at the end of a range of files that is read as a whole.
+func (a *Aggregator) Finish() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for n := range a.waiting {
+		a.release(n)
+	}
+	a.publish()
+}
+
 func (a *Aggregator) largestWaiting() *netInterface {
-	return slices.MaxFunc(slices.Collect(maps.Keys(a.waiting)), func(m, n *netInterface) int { return m.heldKeys - n.heldKeys })
+	return slices.MaxFunc(slices.Collect(maps.Keys(a.waiting)), func(m, n *netInterface) int { return m.held.keys - n.held.keys })
 }
 
 // prune forgets, once an hour, what has had no rows for a day of record time.
@@ -413,7 +505,7 @@ func (a *Aggregator) prune() {
 	before := a.newest - forgetSeconds
 	a.clients.prune(before)
 	maps.DeleteFunc(a.clocks, func(_ place, clock int64) bool { return clock < before })
-	maps.DeleteFunc(a.interfaces, func(_ interfaceName, n *netInterface) bool { return n.last < before && !n.waiting })
+	maps.DeleteFunc(a.interfaces, func(_ interfaceName, n *netInterface) bool { return n.life.last < before && !n.held.waiting })
 	maps.DeleteFunc(a.gateways, func(name interfaceName, _ *netInterface) bool { return a.interfaces[name] == nil })
 	a.findNATScopes()
 }
@@ -427,7 +519,7 @@ func (a *Aggregator) evict() {
 		if len(a.interfaces) <= maxInterfaces*9/10 {
 			return
 		}
-		if !n.waiting && !n.role.IsNAT() {
+		if !n.held.waiting && !n.role.IsNAT() {
 			delete(a.interfaces, name)
 		}
 	}

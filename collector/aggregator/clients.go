@@ -5,7 +5,24 @@ import "github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 // clientSet remembers which addresses are clients of a NAT gateway. A private address repeats across VPCs, so it belongs to the gateway's VPC, whoever
 // owns the client's interface there, or to the gateway's account and region where a format has no vpc-id.
 type clientSet struct {
-	last map[clientAddress]int64 // last is the newest record end that showed the client.
+	seen map[clientAddress]span
+}
+
+// span is a stretch of record time in Unix seconds.
+type span struct {
+	first, last int64
+}
+
+func (s *span) add(t span) {
+	if t.first > 0 && (s.first == 0 || t.first < s.first) {
+		s.first = t.first
+	}
+	s.last = max(s.last, t.last)
+}
+
+// near says whether two stretches are less than a wait apart. Later an address may be somebody else's.
+func (s span) near(t span) bool {
+	return s.first-holdSeconds <= t.last && t.first-holdSeconds <= s.last
 }
 
 // clientAddress is an address in a scope: a VPC, a place whose gateway has no known VPC, or any VPC of a place, for interfaces whose format does not name
@@ -23,42 +40,47 @@ const (
 	maxClients = 2_000_000
 )
 
-func (c *clientSet) add(p place, vpc string, a flowlog.Addr, at int64) {
+// add remembers that a gateway has named a client in rows of a stretch of time.
+func (c *clientSet) add(p place, vpc string, a flowlog.Addr, at span) {
 	if a.IsZero() {
 		return
 	}
-	if c.last == nil {
-		c.last = make(map[clientAddress]int64)
+	if c.seen == nil {
+		c.seen = make(map[clientAddress]span)
 	}
 	scope := clientAddress{vpc: vpc, address: a}
 	if vpc == "" {
 		scope.place = p
 	}
 	for _, key := range [...]clientAddress{scope, {p, anyVPC, a}} {
-		if old, known := c.last[key]; known || len(c.last) < maxClients {
-			c.last[key] = max(old, at)
+		old, known := c.seen[key]
+		if !known && len(c.seen) >= maxClients {
+			continue
 		}
+		old.add(at)
+		c.seen[key] = old
 	}
 }
 
-// has says whether an address of an interface in the given VPC ("" where unknown) is a client of a NAT gateway.
-func (c *clientSet) has(p place, vpc string, a flowlog.Addr) bool {
+// named returns when a NAT gateway has last named an address as a client, if that was near the life of an interface in the given VPC ("" where unknown).
+func (c *clientSet) named(p place, vpc string, a flowlog.Addr, life span) (last int64, ok bool) {
+	keys := [...]clientAddress{{vpc: vpc, address: a}, {p, "", a}}
 	if vpc == "" {
-		_, ok := c.last[clientAddress{p, anyVPC, a}]
-		return ok
+		keys[0] = clientAddress{p, anyVPC, a}
 	}
-	if _, ok := c.last[clientAddress{vpc: vpc, address: a}]; ok {
-		return true
+	for _, key := range keys {
+		if seen, known := c.seen[key]; known && seen.near(life) {
+			last, ok = max(last, seen.last), true
+		}
 	}
-	_, ok := c.last[clientAddress{p, "", a}]
-	return ok
+	return last, ok
 }
 
 // prune forgets the clients that have not been seen since a time.
 func (c *clientSet) prune(before int64) {
-	for key, last := range c.last {
-		if last < before {
-			delete(c.last, key)
+	for key, seen := range c.seen {
+		if seen.last < before {
+			delete(c.seen, key)
 		}
 	}
 }

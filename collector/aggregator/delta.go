@@ -72,7 +72,9 @@ type deltaInterface struct {
 	evidence   evidence
 	first      int64
 	last       int64
-	overflow   bool // overflow: it stands for all interfaces beyond the limit, so its rows prove nothing.
+	rows       int64 // rows is the number of accepted data rows.
+	columns    int   // columns is how many columns of its rows' format are read.
+	overflow   bool  // overflow: it stands for all interfaces beyond the limit, so its rows prove nothing.
 }
 
 type deltaRemote struct {
@@ -152,9 +154,11 @@ func (d *Delta) Add(r *flowlog.Record) {
 		return
 	}
 	o := d.networks.Read(r)
+	in.rows++
 	if !in.overflow {
-		in.own.observe(r.SrcAddr, r.DstAddr)
-		in.evidence.shape(o.Shape)
+		in.columns = max(in.columns, r.Format.ReadColumns())
+		in.own.observe(r)
+		in.evidence.shape(o.Shape, r.End)
 	}
 	d.addRemote(deltaRemote{iface: i, shape: o.Shape, service: d.service(r, o), remote: o.Ends.Remote}, counts)
 	d.addClient(deltaClient{iface: i, shape: o.Shape, client: o.Ends.Client}, counts)

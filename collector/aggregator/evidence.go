@@ -62,7 +62,18 @@ func (o *ownAddress) of(a flowlog.Addr) *candidates {
 	return &o.v6
 }
 
-func (o *ownAddress) observe(src, dst flowlog.Addr) { o.of(src).observe(src, dst) }
+// observe takes the ends of a leg. Where the record says its direction, one end is known to be the interface's own.
+func (o *ownAddress) observe(r *flowlog.Record) {
+	src, dst := r.SrcAddr, r.DstAddr
+	switch r.Direction {
+	case flowlog.DirectionEgress:
+		dst = src
+	case flowlog.DirectionIngress:
+		src = dst
+	case flowlog.DirectionUnknown:
+	}
+	o.of(src).observe(src, dst)
+}
 
 func (c *candidates) observe(src, dst flowlog.Addr) {
 	if !c.started {
@@ -112,30 +123,37 @@ type evidence struct {
 	interfaceType flowlog.InterfaceType
 	regional      bool // regional: rows without an interface, or with a regional NAT gateway's id.
 	pkt           bool // pkt: the format can show translations.
+	path          bool // path: the format has traffic-path.
 	translated    bool
-	clientView    bool // clientView: a row proves that its public traffic goes through a middlebox.
-	direct        bool // direct: a row proves a default route to an internet gateway.
+	view          int64 // view is the newest end of a row that proves that the public traffic goes through a middlebox, 0 if there is none.
+	direct        int64 // direct is the newest end of a row that proves a default route to an internet gateway, 0 if there is none.
 }
 
 // observe takes what a data row says by its fields.
 func (e *evidence) observe(r *flowlog.Record) {
 	e.interfaceType = max(e.interfaceType, r.InterfaceType)
 	e.regional = e.regional || isRegional(r) || len(r.InterfaceID) == 0 && r.Format.Has(flowlog.FieldInterfaceID)
+	e.path = e.path || r.Format.Has(flowlog.FieldTrafficPath)
 }
 
-// shape takes what a counted row says by its shape.
-func (e *evidence) shape(s classifier.Shape) {
+// shape takes what a counted row that ends at a time says by its shape.
+func (e *evidence) shape(s classifier.Shape, end int64) {
 	e.pkt = e.pkt || s.HasPkt()
 	e.translated = e.translated || s.Translated()
-	e.clientView = e.clientView || s.ShowsClientView()
-	e.direct = e.direct || s.ShowsDirectRoute()
+	if s.ShowsClientView() {
+		e.view = max(e.view, end, 1)
+	}
+	if s.ShowsDirectRoute() {
+		e.direct = max(e.direct, end, 1)
+	}
 }
 
 func (e *evidence) merge(b evidence) {
 	e.interfaceType = max(e.interfaceType, b.interfaceType)
 	e.regional = e.regional || b.regional
 	e.pkt = e.pkt || b.pkt
+	e.path = e.path || b.path
 	e.translated = e.translated || b.translated
-	e.clientView = e.clientView || b.clientView
-	e.direct = e.direct || b.direct
+	e.view = max(e.view, b.view)
+	e.direct = max(e.direct, b.direct)
 }

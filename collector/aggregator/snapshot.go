@@ -97,7 +97,7 @@ func (a *Aggregator) publish() {
 		formats: t.formats.snapshot(), limited: t.limited.snapshot(),
 	}
 	for n := range a.waiting {
-		s.Held.add(n.held)
+		s.Held.add(n.held.counts)
 	}
 	s.Gateways = a.gatewayInfos()
 	a.snapshot.Store(s)
@@ -137,7 +137,7 @@ func (n *netInterface) info() GatewayInfo {
 	g := GatewayInfo{
 		AccountID: n.name.account, Region: n.name.region, NATGateway: n.label(),
 		VPCID: infoLabel(n.attributes.vpcID), SubnetID: infoLabel(n.attributes.subnetID), AZID: infoLabel(n.attributes.azID),
-		Kind: n.kind(), RecognisedBy: n.recognisedBy, FirstSeen: n.first, LastSeen: n.last,
+		Kind: n.kind(), RecognisedBy: n.recognisedBy, FirstSeen: n.life.first, LastSeen: n.life.last,
 	}
 	switch {
 	case n.gateway != nil:
@@ -154,7 +154,7 @@ func (n *netInterface) kind() string {
 		return "regional"
 	case n.role == classifier.RoleNATInstance:
 		return "instance"
-	case !n.publicRemote && n.privateRemote:
+	case !n.legs.public && n.legs.private:
 		return "private"
 	default:
 		return "zonal"

@@ -90,11 +90,11 @@ func TestTopologies(t *testing.T) {
 		"a direct route overrules an address that may be somebody else's": {
 			pathHeader, []string{
 				conversation[0] + " ingress -", conversation[1] + " egress 8",
-				"eni-web i-7 10.0.1.5 198.51.100.1 10.0.1.5 198.51.100.1 100 egress 8", "eni-web i-7 198.51.100.1 10.0.1.5 198.51.100.1 10.0.1.5 900 ingress -",
+				"eni-web i-7 10.0.1.5 198.51.100.1 10.0.1.5 198.51.100.1 100 egress 8", "eni-web i-7 198.51.100.1 10.0.1.5 198.51.100.1 10.0.1.5 900 ingress - | pass",
 			}, nil, []string{
 				"bytes 123456789012 eu-west-3 egress nat unknown 1000", "nat eni-nat egress unknown 1000 0.000000050 true",
 				"bytes 123456789012 eu-west-3 egress internet_gateway unknown 100", "bytes 123456789012 eu-west-3 ingress unknown unknown 900",
-				"records counted 3 bytes 2000", "records nat_public_leg 1 bytes 1000",
+				"records counted 3 bytes 2000", "records nat_public_leg 1 bytes 1000", "records no_data 1 bytes 0",
 			},
 		},
 		"an endpoint that translates is no gateway": {

@@ -151,16 +151,20 @@ func (t *totals) count(n *netInterface, key remoteKey, class classifier.Class, c
 	*admit(t, &t.packets, "vpcflow_packets_total", labels, PacketLabels{otherLabel, otherLabel, class.Direction, class.Path}, now) += c.Packets
 	*admit(t, &t.bytes, "vpcflow_bytes_total", ByteLabels{labels, key.service},
 		ByteLabels{PacketLabels{otherLabel, otherLabel, class.Direction, class.Path}, otherLabel}, now) += c.Bytes
-	if n.role.IsNAT() {
+	if class.Path == classifier.PathNAT || class.Path == classifier.PathNATInstance {
 		t.countNAT(n, key, class, c, prices, now)
 	}
 }
 
 // countNAT adds forwarded bytes. A NAT instance forwards without a price; a region without a price is never priced as 0.
 func (t *totals) countNAT(n *netInterface, key remoteKey, class classifier.Class, c Counts, prices Pricer, now time.Time) {
-	n.publicRemote = n.publicRemote || !key.shape.Private()
-	n.privateRemote = n.privateRemote || key.shape.Private() && key.shape.HasPkt()
-	labels := NATLabels{n.name.account, n.name.region, n.label(), class.Direction, key.service}
+	gateway := unknownLabel // A client's view does not name the gateway.
+	if n.role.IsNAT() {
+		gateway = n.label()
+		n.legs.public = n.legs.public || !key.shape.Private()
+		n.legs.private = n.legs.private || key.shape.Private() && key.shape.HasPkt()
+	}
+	labels := NATLabels{n.name.account, n.name.region, gateway, class.Direction, key.service}
 	price, priced := Price{}, false
 	if class.Path == classifier.PathNAT {
 		if price, priced = prices.NATPrice(n.name.region, labels.NATGateway); !priced {

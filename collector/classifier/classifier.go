@@ -26,6 +26,10 @@ func NewNetworks(internal []netip.Prefix) *Networks {
 // Private says whether an address is never a public remote: RFC 1918, RFC 6598 (100.64/10), link-local, unique local (RFC 4193), the operator's
 // internal ranges, and what never leaves a network: loopback, multicast, broadcast and "this network".
 func (n *Networks) Private(a flowlog.Addr) bool {
+	return n.standardPrivate(a) || len(n.internal) > 0 && n.isInternal(a.Netip())
+}
+
+func (n *Networks) standardPrivate(a flowlog.Addr) bool {
 	if a.Is4() {
 		v := uint32(a.Lo)
 		if v>>24 == 10 || v>>20 == 172<<4|1 || v>>16 == 192<<8|168 || v>>22 == (100<<24|64<<16)>>22 {
@@ -34,10 +38,9 @@ func (n *Networks) Private(a flowlog.Addr) bool {
 		if v>>16 == 169<<8|254 || v>>24 == 127 || v>>24 == 0 || v>>28 >= 14 {
 			return true
 		}
-	} else if a.Hi>>57 == 0xfc>>1 || a.Hi>>54 == 0xfe80>>6 || a.Hi>>56 == 0xff || a.Hi == 0 {
-		return true
+		return false
 	}
-	return len(n.internal) > 0 && n.isInternal(a.Netip())
+	return a.Hi>>57 == 0xfc>>1 || a.Hi>>54 == 0xfe80>>6 || a.Hi>>56 == 0xff || a.Hi == 0
 }
 
 func (n *Networks) isInternal(a netip.Addr) bool {
@@ -47,94 +50,6 @@ func (n *Networks) isInternal(a netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// A Shape is all that a record says of itself about how it is to be counted, in one small comparable value.
-type Shape uint16
-
-// Bits of a Shape. The two lowest say which of the packet's true ends are public.
-const (
-	formOut      Shape = iota // a private source and a public destination
-	formIn                    // a public source and a private destination
-	formInternal              // both private
-	formPublic                // both public
-	formMask     Shape = 3
-
-	shapeDstTranslated Shape = 1 << 2 // dstaddr is not pkt-dstaddr
-	shapeSrcTranslated Shape = 1 << 3 // srcaddr is not pkt-srcaddr
-	shapeLegPublic     Shape = 1 << 4 // srcaddr or dstaddr is public
-	shapeIPv6          Shape = 1 << 5 // the ends are IPv6 addresses, and none is a NAT64 one
-	shapeIngress       Shape = 1 << 6
-	shapeEgress        Shape = 1 << 7
-	shapePathShift           = 8
-	shapePathMask      Shape = 15 << shapePathShift
-	shapeNextHopNAT    Shape = 1 << 12 // the next hop is a NAT gateway
-	shapeNoPkt         Shape = 1 << 13 // the format has no pkt-addresses
-	shapeNAT64         Shape = 1 << 14 // the remote is an IPv4 one under the NAT64 prefix
-)
-
-func (s Shape) form() Shape        { return s & formMask }
-func (s Shape) is(bits Shape) bool { return s&bits != 0 }
-
-// TrafficPath returns AWS's traffic-path of an egress row, 0 where missing.
-func (s Shape) TrafficPath() uint8 { return uint8(s >> shapePathShift & 15) }
-
-// Translated says whether an address of the leg differs from the packet's: the mark of a middlebox.
-func (s Shape) Translated() bool { return s.is(shapeDstTranslated | shapeSrcTranslated) }
-
-// Private says whether both ends are private.
-func (s Shape) Private() bool { return s.form() == formInternal }
-
-// OneEndPrivate says whether one end is private and the other public.
-func (s Shape) OneEndPrivate() bool { return s.form() == formOut || s.form() == formIn }
-
-// NAT64 says whether an IPv6 client reaches an IPv4 remote under the NAT64 prefix, which only a NAT gateway translates.
-func (s Shape) NAT64() bool { return s.is(shapeNAT64) }
-
-// DirectionOpen says whether nothing in the row tells which of two public ends is the remote.
-func (s Shape) DirectionOpen() bool {
-	return s.form() == formPublic && !s.is(shapeIngress|shapeEgress) && !s.Translated()
-}
-
-// LegPublic says whether srcaddr or dstaddr is public.
-func (s Shape) LegPublic() bool { return s.is(shapeLegPublic) }
-
-// HasPkt says whether the format has pkt-addresses, without which a translation cannot be seen.
-func (s Shape) HasPkt() bool { return !s.is(shapeNoPkt) }
-
-// FromClient says whether the Client of the observation is the sender.
-func (s Shape) FromClient() bool {
-	switch s.form() {
-	case formIn:
-		return false
-	case formOut:
-		return true
-	default:
-		return !s.ownIsDestination()
-	}
-}
-
-// ShowsClientView says whether the row alone proves that its interface is behind a NAT gateway: its next hop is one (v11), or a public
-// remote is reached through another resource of the VPC (traffic-path 1).
-func (s Shape) ShowsClientView() bool {
-	if s.is(shapeIPv6) || s.form() == formInternal {
-		return false
-	}
-	return s.is(shapeNextHopNAT) || s.TrafficPath() == pathVPC && s.form() != formIn
-}
-
-// Reaches says whether the row shows an untranslated packet to the observation's Remote. A NAT gateway sends such a packet (leg B) for each one that
-// it received with the same remote behind its own address (leg A).
-func (s Shape) Reaches() bool {
-	return !s.Translated() && !s.is(shapeNAT64) && s.form() != formIn && !s.ownIsDestination()
-}
-
-// Hides says whether the row shows a packet whose destination, the observation's Remote, the leg's dstaddr does not name.
-func (s Shape) Hides() bool { return s.is(shapeDstTranslated) && s.form() != formIn }
-
-// ShowsDirectRoute says whether the row proves a default route to an internet gateway.
-func (s Shape) ShowsDirectRoute() bool {
-	return !s.is(shapeIPv6) && s.form() == formOut && s.TrafficPath() == pathInternetGateway
 }
 
 // Ends are the addresses of an observation. Remote is the public end, or of two private ones the one that the translation hides; Client is the other.
@@ -182,9 +97,12 @@ func (n *Networks) Read(r *flowlog.Record) Observation {
 			shape |= shapeIPv6
 		}
 	}
-	shape |= Shape(r.TrafficPath)<<shapePathShift&shapePathMask | direction(r.Direction)
-	if t := r.NextHopInterfaceType; t == flowlog.InterfaceNATGateway || t == flowlog.InterfaceRegionalNATGateway {
-		shape |= shapeNextHopNAT
+	shape |= Shape(pathOf(r))<<shapePathShift | direction(r.Direction)
+	if shape.Translated() && inbound(r, shape) {
+		shape |= shapeInbound
+	}
+	if len(n.internal) > 0 && shape.OneEndPrivate() && !n.standardPrivate(src) && !n.standardPrivate(dst) {
+		shape |= shapeConfigured
 	}
 	if shape.ownIsDestination() {
 		return Observation{Shape: shape, Ends: Ends{Remote: src, Client: dst}, Service: r.PktSrcAWSService, ServiceField: flowlog.FieldPktSrcAWSService}
@@ -210,22 +128,27 @@ func (n *Networks) form(src, dst flowlog.Addr, path uint8) Shape {
 	}
 }
 
-// ownIsDestination says whether the client's end of a shape is the destination. A translated end is the client's own behind an
-// ordinary interface (a pod), but the hidden remote at a NAT gateway's private legs.
-func (s Shape) ownIsDestination() bool {
-	switch s.form() {
-	case formOut:
-		return false
-	case formIn:
-		return true
-	case formInternal:
-		return s.is(shapeSrcTranslated) && !s.is(shapeDstTranslated)
+// pathOf returns the path as a Shape holds it.
+func pathOf(r *flowlog.Record) uint8 {
+	switch {
+	case r.NextHopInterfaceType == flowlog.InterfaceNATGateway, r.NextHopInterfaceType == flowlog.InterfaceRegionalNATGateway:
+		return pathNextHopNAT
+	case r.TrafficPath > pathInternetGateway:
+		return pathOther
 	default:
-		if s.Translated() {
-			return s.is(shapeDstTranslated) && !s.is(shapeSrcTranslated)
-		}
-		return s.is(shapeIngress)
+		return r.TrafficPath
 	}
+}
+
+// inbound says whether a translated row looks like the traffic of a load balancer that keeps its clients' addresses: the end that is not hidden
+// is a server, by the port below 1024 that only it has.
+func inbound(r *flowlog.Record, s Shape) bool {
+	const ephemeral = 1024
+	shown, hidden := r.SrcPort, r.DstPort
+	if s.is(shapeSrcTranslated) {
+		shown, hidden = hidden, shown
+	}
+	return shown > 0 && shown < ephemeral && hidden >= ephemeral
 }
 
 func unwrapNAT64(a flowlog.Addr) (flowlog.Addr, bool) {

@@ -17,6 +17,7 @@ type Format struct {
 	has     [numFields]bool
 	unknown []string
 	version int
+	read    int // read is the number of columns in plan that are read.
 }
 
 // ParseFormat compiles a header line, or the log format of a flow log in AWS's ${...} notation. Names may be separated by runs of
@@ -64,6 +65,9 @@ func (f *Format) compile() {
 		if field != noField && !recordHas(field) {
 			field = noField
 		}
+		if field != noField {
+			f.read++
+		}
 		f.plan[i] = field
 	}
 }
@@ -76,6 +80,9 @@ func (f *Format) Version() int { return f.version }
 
 // Columns returns the number of columns.
 func (f *Format) Columns() int { return len(f.columns) }
+
+// ReadColumns returns how many columns a Record carries: of two formats the one with more tells more.
+func (f *Format) ReadColumns() int { return f.read }
 
 // Unknown returns the names of the columns that are not known fields, in their order.
 func (f *Format) Unknown() []string { return f.unknown }

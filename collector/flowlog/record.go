@@ -46,8 +46,9 @@ type Record struct {
 	SrcAddr, DstAddr       Addr // SrcAddr and DstAddr are the addresses of the leg: those at the capturing interface.
 	PktSrcAddr, PktDstAddr Addr // PktSrcAddr and PktDstAddr are the packet's true ends; equal to the leg's where the record does not say.
 
-	Bytes, Packets uint64
-	Start, End     int64 // Start and End are Unix seconds.
+	Bytes, Packets   uint64
+	SrcPort, DstPort uint16 // SrcPort and DstPort are 0 where they are none.
+	Start, End       int64  // Start and End are Unix seconds.
 
 	Direction            Direction
 	TrafficPath          uint8 // TrafficPath is 1 to 8 for egress rows, 0 where missing.
@@ -70,7 +71,7 @@ const maxTime = 100_000_000_000_000
 // recordHas says whether a Record carries the field, that is, whether its column must be read.
 func recordHas(f Field) bool {
 	switch f {
-	case FieldAccountID, FieldInterfaceID, FieldSrcAddr, FieldDstAddr, FieldPackets, FieldBytes, FieldStart, FieldEnd,
+	case FieldAccountID, FieldInterfaceID, FieldSrcAddr, FieldDstAddr, FieldSrcPort, FieldDstPort, FieldPackets, FieldBytes, FieldStart, FieldEnd,
 		FieldAction, FieldLogStatus, FieldVPCID, FieldSubnetID, FieldInstanceID, FieldPktSrcAddr, FieldPktDstAddr, FieldRegion,
 		FieldAZID, FieldPktSrcAWSService, FieldPktDstAWSService, FieldFlowDirection, FieldTrafficPath, FieldResourceID,
 		FieldInterfaceType, FieldNextHopInterfaceType:
@@ -96,6 +97,10 @@ func (r *Record) set(f Field, v []byte) string {
 		return setUint(&r.Bytes, v, missing)
 	case FieldPackets:
 		return setUint(&r.Packets, v, missing)
+	case FieldSrcPort:
+		r.SrcPort = parsePort(v)
+	case FieldDstPort:
+		r.DstPort = parsePort(v)
 	case FieldStart:
 		return setTime(&r.Start, v, missing)
 	case FieldEnd:
@@ -246,6 +251,15 @@ func parseUint(b []byte) (uint64, bool) {
 		n = n*10 + uint64(c)
 	}
 	return n, true
+}
+
+// parsePort reads a port. Ports are only a hint, so what is none is no reason to drop a line.
+func parsePort(v []byte) uint16 {
+	n, ok := parseUint(v)
+	if !ok || n > 65535 {
+		return 0
+	}
+	return uint16(n)
 }
 
 func parseStatus(v []byte) Status {

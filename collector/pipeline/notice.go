@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
 
@@ -38,6 +39,23 @@ func (f *formatLog) seen(format *flowlog.Format) {
 	}
 	if !format.Has(flowlog.FieldPktSrcAddr) || !format.Has(flowlog.FieldPktDstAddr) {
 		f.logger.Warn("Format without pkt-srcaddr and pkt-dstaddr: NAT gateways count only if flow_logs.nat_gateways names them, and without destinations")
+	}
+}
+
+// report tells the operator what commits have found.
+func (p *Pipeline) report(findings []aggregator.Finding) {
+	for _, f := range findings {
+		logger := p.logger.With("account_id", f.AccountID, "region", f.Region, "interface", f.Interface)
+		switch f.Kind {
+		case aggregator.FindingGateway:
+			logger.Info("Recognised NAT gateway", "recognised_by", f.Detail)
+		case aggregator.FindingPublicInterface:
+			logger.Warn("Interface has a public address of its own, so its network counts as the internet: add its VPC's CIDR to flow_logs.internal_cidrs", "address", f.Detail)
+		case aggregator.FindingOverlap:
+			logger.Warn("Two flow logs cover one interface, the rows of the second are not counted", "flow_log_id", f.FlowLogID, "owner", f.Detail)
+		case aggregator.FindingUnseenMiddlebox:
+			logger.Warn("Clients are behind a NAT gateway or firewall whose rows are not logged: their traffic counts with path unseen_middlebox and without a price")
+		}
 	}
 }
 

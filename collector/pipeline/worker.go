@@ -134,6 +134,7 @@ func (w *worker) file(ctx context.Context, m *queue.Message, object s3event.Obje
 // committed counts what a scrape cannot take from the totals.
 func (p *Pipeline) committed(m *queue.Message, object s3event.Object, file aggregator.File, d *aggregator.Delta) {
 	p.refused.clear()
+	p.report(p.aggregator.TakeFindings())
 	p.metrics.duration.Observe(time.Since(m.ReceivedAt).Seconds())
 	if last := d.LastRecord(); last > 0 {
 		p.metrics.lag.Observe(max(0, float64(p.now().UnixNano())/1e9-float64(last)))

@@ -1,0 +1,92 @@
+package aggregator
+
+import (
+	"slices"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+)
+
+// sampleSize bounds the addresses that one sample holds.
+const sampleSize = 256
+
+// An addressSample remembers some of the addresses that were added: those with the smallest hashes, so that it depends neither on their order nor on how
+// often each came, and two samples of the same addresses are the same. The zero value is empty.
+type addressSample struct {
+	sorted []hashedAddr
+}
+
+type hashedAddr struct {
+	hash    uint64
+	address flowlog.Addr
+}
+
+// hashAddr mixes the bits of an address by the finalizer of MurmurHash3.
+func hashAddr(a flowlog.Addr) uint64 {
+	h := a.Hi*0x9e3779b97f4a7c15 ^ a.Lo
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+func (s *addressSample) add(a flowlog.Addr) {
+	h := hashAddr(a)
+	n := len(s.sorted)
+	if n == sampleSize && h >= s.sorted[n-1].hash {
+		return
+	}
+	i, found := s.find(h, a)
+	if found {
+		return
+	}
+	if n == sampleSize {
+		s.sorted = s.sorted[:n-1]
+	}
+	s.sorted = slices.Insert(s.sorted, i, hashedAddr{h, a})
+}
+
+func (s *addressSample) find(h uint64, a flowlog.Addr) (int, bool) {
+	return slices.BinarySearchFunc(s.sorted, hashedAddr{h, a}, compareHashed)
+}
+
+func compareHashed(a, b hashedAddr) int {
+	switch {
+	case a.hash != b.hash:
+		return order(a.hash < b.hash)
+	case a.address == b.address:
+		return 0
+	case a.address.Hi != b.address.Hi:
+		return order(a.address.Hi < b.address.Hi)
+	default:
+		return order(a.address.Lo < b.address.Lo)
+	}
+}
+
+func order(less bool) int {
+	if less {
+		return -1
+	}
+	return 1
+}
+
+// meets says whether the samples have an address in common.
+func (s *addressSample) meets(t *addressSample) bool {
+	for i, j := 0, 0; i < len(s.sorted) && j < len(t.sorted); {
+		switch c := compareHashed(s.sorted[i], t.sorted[j]); {
+		case c == 0:
+			return true
+		case c < 0:
+			i++
+		default:
+			j++
+		}
+	}
+	return false
+}
+
+// A sighting is what an interface has shown of remotes: behind its address, and as ends of packets of its own.
+type sighting struct {
+	hidden, bare addressSample
+}
+
+// forwards says whether one remote was shown both ways, as only what translates addresses shows it.
+func (s *sighting) forwards() bool { return s.hidden.meets(&s.bare) }
