@@ -34,7 +34,7 @@ func (n *netInterface) decide() {
 		n.evidence.interfaceType == flowlog.InterfaceOther && n.attributes.instanceID == "":
 		// Version 11 names every NAT gateway; what it leaves open is an instance that translates.
 		n.become(classifier.RoleOrdinary, "")
-	case n.role.IsNAT() && n.legs.contradicted():
+	case n.role.IsNAT() && n.contradicted():
 		n.forget()
 	case n.role.IsNAT() || n.forwards():
 		n.learn()
@@ -56,6 +56,9 @@ func (n *netInterface) become(role classifier.Role, by string) {
 
 // learn makes a NAT gateway, or a NAT instance where the format tells instances, of an interface that translates.
 func (n *netInterface) learn() {
+	if !n.role.IsNAT() {
+		n.legs.inner = n.held.span.last
+	}
 	switch {
 	case n.attributes.instanceID != "":
 		n.become(classifier.RoleNATInstance, recognisedByLearning)
@@ -78,7 +81,7 @@ type gatewayLegs struct {
 	own addressSet // own are the gateway's addresses: it has up to eight.
 	// hidden are the private ends that rows hide, shown those opposite to them, and bare the remotes of untranslated private rows. Only a private gateway has any.
 	hidden, shown, bare addressSet
-	// inner and outer are the newest ends of rows of its client legs and of leg B.
+	// inner and outer are the newest ends of rows of a learned gateway's client legs and of its leg B.
 	inner, outer int64
 	// public and private: it has forwarded for a public, a private remote.
 	public, private bool
@@ -111,8 +114,16 @@ const (
 )
 
 // contradicted says whether the rows of a learned gateway have stopped to be those of one.
-func (l *gatewayLegs) contradicted() bool {
-	return l.inner > 0 && l.outer > l.inner+contradictSeconds
+func (n *netInterface) contradicted() bool {
+	for key := range n.held.remotes {
+		switch {
+		case key.shape.InnerLeg():
+			n.legs.inner = max(n.legs.inner, n.held.span.last)
+		case key.shape.OuterEgress():
+			n.legs.outer = max(n.legs.outer, n.held.span.last)
+		}
+	}
+	return n.legs.inner > 0 && n.legs.outer > n.legs.inner+contradictSeconds
 }
 
 // learnLegs collects what the rows of a zonal gateway show of its addresses and of its private remotes.
@@ -123,14 +134,10 @@ func (n *netInterface) learnLegs() {
 	}
 	for key := range n.held.remotes {
 		switch {
+		case !key.shape.Private():
 		case key.shape.InnerLeg():
-			l.inner = max(l.inner, n.held.span.last)
-			if key.shape.Private() {
-				l.hidden.add(key.remote, maxPrivateEnds)
-			}
-		case key.shape.OuterEgress():
-			l.outer = max(l.outer, n.held.span.last)
-		case key.shape.Private() && !key.shape.Ingress():
+			l.hidden.add(key.remote, maxPrivateEnds)
+		case !key.shape.Ingress():
 			l.bare.add(key.remote, maxPrivateEnds)
 		}
 	}
