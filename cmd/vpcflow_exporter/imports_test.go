@@ -100,6 +100,10 @@ var importRules = map[string]importRule{
 		libs:   []string{"client"},
 		reason: "the collector is the last stage: it turns one snapshot into metrics",
 	},
+	"collector/explain": {
+		own:    []string{"collector/aggregator", "collector/classifier", "collector/flowlog", "collector/s3event"},
+		reason: "an explanation is what the exporter itself would do with a line, without queue, store and prices",
+	},
 	"collector/backfill": {
 		own:    []string{"collector/pipeline"},
 		libs:   []string{"aws core", "aws s3"},

@@ -54,12 +54,17 @@ type flags struct {
 	configCheck bool
 	demo        bool
 	demoSpeed   float64
-	telemetry   string
-	created     bool
-	profiling   bool
-	web         *web.FlagConfig
-	log         *promslog.Config
+	explain     []string
+	// outputFormat is "text" or "json".
+	outputFormat string
+	telemetry    string
+	created      bool
+	profiling    bool
+	web          *web.FlagConfig
+	log          *promslog.Config
 }
+
+const defaultConfigFile = "config.yaml"
 
 // parseFlags reads the arguments. It is done if they asked for the help or the version and got it.
 func parseFlags(args []string, stdout, stderr io.Writer) (f flags, done bool, err error) {
@@ -69,10 +74,13 @@ func parseFlags(args []string, stdout, stderr io.Writer) (f flags, done bool, er
 	app.ErrorWriter(stderr)
 	app.Terminate(func(int) { done = true })
 	app.Version(version.Print("vpcflow_exporter"))
-	app.Flag("config.file", "Configuration file.").Default("config.yaml").StringVar(&f.configFile)
+	app.Flag("config.file", "Configuration file.").Default(defaultConfigFile).StringVar(&f.configFile)
 	app.Flag("config.check", "Check the configuration, print what it means, and exit.").BoolVar(&f.configCheck)
 	app.Flag("demo", "Run against S3 and SQS inside this process, fed by a simulated VPC. Needs no AWS account, no network and no configuration.").BoolVar(&f.demo)
 	app.Flag("demo.speed", "How many times faster than the clock the simulated time runs, until it has caught up with it.").Default("1").Float64Var(&f.demoSpeed)
+	app.Flag("flowlogs.explain", "Print what each line of a flow log file (gzip or text, - for standard input) was taken for and why, and exit. Repeat it to read several files as one range.").
+		PlaceHolder("FILE").StringsVar(&f.explain)
+	app.Flag("flowlogs.format", "Output format of --flowlogs.explain: text or json.").Default("text").EnumVar(&f.outputFormat, "text", "json")
 	app.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").StringVar(&f.telemetry)
 	app.Flag("web.openmetrics-created", "Expose _created series to scrapers that ask for OpenMetrics.").BoolVar(&f.created)
 	app.Flag("web.enable-pprof", "Serve profiles under /debug/pprof.").BoolVar(&f.profiling)
@@ -101,6 +109,8 @@ func run(ctx context.Context, args []string, hangups <-chan os.Signal, stdout, s
 		return exitOK
 	case f.configCheck:
 		return checkConfig(f.configFile, stdout, stderr)
+	case len(f.explain) > 0:
+		return explainFiles(f, stdout, stderr)
 	}
 	logger := promslog.New(f.log)
 	start := runDaemon

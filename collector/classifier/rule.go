@@ -25,6 +25,10 @@ const (
 	RuleWaitsForOwn
 	RuleWaitsForView
 	RuleWaitsForGateway
+	RuleOverlaps
+	RuleRejected
+	RuleNoTraffic
+	RuleLost
 
 	numRules
 )
@@ -50,6 +54,10 @@ var ruleTexts = [numRules]string{
 	RuleWaitsForOwn:     "it is not known yet which end is the interface's own",
 	RuleWaitsForView:    "a NAT gateway may yet name the interface's address as a client",
 	RuleWaitsForGateway: "no NAT gateway of this account and region is known yet",
+	RuleOverlaps:        "another flow log owns the interface at this time",
+	RuleRejected:        "a security group or network ACL rejected the packets",
+	RuleNoTraffic:       "no traffic in the interval",
+	RuleLost:            "AWS lost records of the interval",
 }
 
 // String explains the rule in a clause.

@@ -103,6 +103,9 @@ func (r *Reader) Read(record *Record) error {
 	return r.err
 }
 
+// Line returns the number of the line that was read last, counted from 1 with the header.
+func (r *Reader) Line() int64 { return r.line }
+
 // Lines returns the number of data lines read since Reset, malformed ones included.
 func (r *Reader) Lines() int64 { return r.lines }
 

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/explain"
+)
+
+// explainFiles prints what each line of flow log files was taken for. Like everything that runs once it needs no queue, and no configuration either.
+func explainFiles(f flags, stdout, stderr io.Writer) int {
+	if err := runExplain(f, stdout); err != nil {
+		fmt.Fprintf(stderr, "vpcflow_exporter: %v\n", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+func runExplain(f flags, stdout io.Writer) error {
+	config, err := optionalConfig(f)
+	if err != nil {
+		return err
+	}
+	s, err := newStages(config)
+	if err != nil {
+		return err
+	}
+	var files []explain.File
+	for _, name := range f.explain {
+		data, err := readFileOrStdin(name)
+		if err != nil {
+			return err
+		}
+		files = append(files, explain.File{Name: name, Data: data})
+	}
+	writer := explain.NewText(stdout)
+	if f.outputFormat == "json" {
+		writer = explain.NewJSON(stdout)
+	}
+	return explain.Explain(explain.Config{
+		Aggregator: s.aggregator, Networks: s.pipeline.Networks, FlowLog: s.pipeline.FlowLog, DeltaKeys: s.pipeline.DeltaKeys,
+	}, files, writer)
+}
+
+// optionalConfig loads the configuration file, or the defaults if there is no file under the default name.
+func optionalConfig(f flags) (Config, error) {
+	config, err := LoadConfig(f.configFile, LoadOptions{LookupEnv: os.LookupEnv})
+	if f.configFile == defaultConfigFile && errors.Is(err, fs.ErrNotExist) {
+		return DefaultConfig(), nil
+	}
+	return config, err
+}
+
+func readFileOrStdin(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(os.Stdin)
+	}
+	return os.ReadFile(name)
+}

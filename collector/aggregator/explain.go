@@ -1,0 +1,61 @@
+package aggregator
+
+import (
+	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+)
+
+// An Explanation is what one record was taken for.
+type Explanation struct {
+	Class     classifier.Class
+	Interface string // Interface is the id of the interface or regional NAT gateway, "unknown" without one.
+	// Gateway and RecognisedBy are set if the interface is a NAT gateway.
+	Gateway, RecognisedBy string
+	// Client and Remote are the ends as the class sees them; zero for rows without traffic.
+	Client, Remote flowlog.Addr
+	Service        string
+}
+
+// Explain says what a record of a committed file was taken for. It means something only after Finish, when nothing waits any more.
+func (a *Aggregator) Explain(file File, networks *classifier.Networks, r *flowlog.Record) Explanation {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := NewDelta(networks, 1)
+	n := a.interfaceNamed(file, d.interfaces[d.interfaceOf(r)].name)
+	e := Explanation{Interface: n.label()}
+	if n.role.IsNAT() {
+		e.Gateway, e.RecognisedBy = n.label(), n.recognisedBy
+	}
+	switch {
+	case r.Status == flowlog.StatusNoData:
+		e.Class = classifier.Class{Disposition: classifier.NoData, Rule: classifier.RuleNoTraffic}
+		return e
+	case r.Status == flowlog.StatusSkipData:
+		e.Class = classifier.Class{Disposition: classifier.SkipData, Rule: classifier.RuleLost}
+		return e
+	}
+	o := networks.Read(r)
+	e.Client, e.Remote = o.Ends.Client, o.Ends.Remote
+	e.Service = d.services[d.service(r, o)]
+	switch {
+	case r.Rejected:
+		e.Class = classifier.Class{Disposition: classifier.Rejected, Rule: classifier.RuleRejected}
+	case n.ownedByOther(file.FlowLogID, r.End):
+		e.Class = classifier.Class{Disposition: classifier.OverlappingFlowLog, Rule: classifier.RuleOverlaps}
+	default:
+		// All rows were classified under these facts, or under fewer that gave the same class.
+		facts := n.held.under
+		facts.Released = true
+		e.Class = classifier.Classify(withKey(facts, n, remoteKey{remote: o.Ends.Remote, shape: o.Shape}), o.Shape)
+	}
+	return e
+}
+
+// ownedByOther says whether another flow log owned the interface at a time.
+func (n *netInterface) ownedByOther(flowLogID string, end int64) bool {
+	if flowLogID == "" || end <= 0 || n.nameless() {
+		return false
+	}
+	i := n.reigns.at(end / windowSeconds)
+	return i >= 0 && n.reigns[i].flowLogID != flowLogID
+}
