@@ -178,7 +178,7 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		n.absorb(in)
 		a.tick(n.place(), in.last)
 		a.totals.seen(n.place(), file.FlowLogID, in.last, a.now())
-		parts[i] = part{n, a.overlaps(n, file.FlowLogID, in)}
+		parts[i] = part{netInterface: n, overlaps: a.overlaps(n, file.FlowLogID, in), observes: n.observes()}
 		if !parts[i].overlaps {
 			n.held.span.add(span{in.first, in.last})
 		}
@@ -186,7 +186,12 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		a.findPublicInterface(n, d.networks)
 	}
 	for key, i := range d.remotes {
-		parts[key.iface].addRemote(a, remoteKey{key.remote, key.shape, d.services[key.service]}, d.remoteCounts[i])
+		parts[key.iface].addRemote(a, key, d.services[key.service], d.remoteCounts[i])
+	}
+	if slices.ContainsFunc(parts, func(p part) bool { return p.observes && p.hides() }) {
+		for key := range d.remotes {
+			parts[key.iface].compare(key)
+		}
 	}
 	for key, i := range d.clients {
 		if p := parts[key.iface]; !p.overlaps {
@@ -200,18 +205,31 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 type part struct {
 	*netInterface
 	overlaps bool // overlaps: another flow log owns the interface at that time.
+	observes bool
 }
 
 // addRemote adds rows to those that wait to be counted. Those of an overlapping flow log are no more than evidence.
-func (p part) addRemote(a *Aggregator, key remoteKey, c Counts) {
-	if !p.role.IsNAT() {
-		p.observe(key.shape, key.remote)
+func (p part) addRemote(a *Aggregator, key deltaRemote, service string, c Counts) {
+	if p.observes {
+		if s := p.sightingOf(key); s != nil {
+			s.add(key.shape.Sight(), key.remote)
+		}
 	}
 	if p.overlaps {
 		a.totals.dispositions[classifier.OverlappingFlowLog].add(c)
 		return
 	}
-	p.held.addRemote(key, c)
+	p.held.addRemote(remoteKey{key.remote, key.shape, service}, c)
+}
+
+// compare looks for what the samples of remotes may have missed within the file.
+func (p part) compare(key deltaRemote) {
+	if !p.observes {
+		return
+	}
+	if s := p.sightingOf(key); s != nil {
+		s.compare(key.shape.Sight(), key.remote)
+	}
 }
 
 // overlaps says whether another flow log owns an interface at the time of a file's rows. A file that does not name its flow log, and rows that do not name
@@ -479,6 +497,8 @@ func (a *Aggregator) release(n *netInterface) {
 	a.settle(n)
 	if n.role.IsNAT() {
 		n.released = false
+	} else if !n.observes() {
+		n.public, n.private = sighting{}, sighting{}
 	}
 }
 

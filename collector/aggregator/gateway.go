@@ -41,8 +41,7 @@ func (n *netInterface) decide() {
 	}
 }
 
-// forwards says whether one remote has appeared both hidden behind the interface's address and as an end of its own packets. A private one proves nothing
-// at an instance, whose pods hide behind it and come and go.
+// forwards says whether one remote has appeared both hidden behind the interface's address and as an end of its own packets.
 func (n *netInterface) forwards() bool {
 	return n.public.forwards() || n.attributes.instanceID == "" && n.private.forwards()
 }

@@ -101,22 +101,28 @@ func (n *netInterface) absorb(in *deltaInterface) {
 	n.life.add(span{in.first, in.last})
 }
 
-// observe takes what a row shows of a remote. What was shown stays evidence for or against no one but the interface that showed it.
-func (n *netInterface) observe(s classifier.Shape, remote flowlog.Addr) {
-	if remote.IsZero() || n.nameless() {
-		return
+// observes says whether what rows show of remotes is evidence: the interface may still turn out to be a NAT gateway. Of an instance that has waited in
+// vain, only a translation is.
+func (n *netInterface) observes() bool {
+	return n.role == classifier.RoleUndecided && !n.nameless() && (!n.released || n.evidence.translated || n.suspect())
+}
+
+// sightingOf returns where to remember what a row shows of its remote, or nil. A private remote proves nothing at an instance, whose pods hide behind it
+// and come and go.
+func (n *netInterface) sightingOf(key deltaRemote) *sighting {
+	switch {
+	case key.remote.IsZero(), key.shape.Private() && n.attributes.instanceID != "":
+		return nil
+	case key.shape.Private():
+		return &n.private
+	default:
+		return &n.public
 	}
-	sighting := &n.public
-	if s.Private() {
-		sighting = &n.private
-	}
-	switch s.Sight() {
-	case classifier.SightHidden:
-		sighting.hidden.add(remote)
-	case classifier.SightBare:
-		sighting.bare.add(remote)
-	case classifier.SightNone:
-	}
+}
+
+// hides says whether the interface has hidden a remote.
+func (n *netInterface) hides() bool {
+	return len(n.public.hidden.sorted) > 0 || len(n.private.hidden.sorted) > 0
 }
 
 // suspect says whether nothing speaks against a NAT gateway.

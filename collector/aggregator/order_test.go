@@ -3,6 +3,7 @@ package aggregator_test
 import (
 	"flag"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -309,4 +310,37 @@ func shortTotals(a *aggregator.Aggregator) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// TestManyRemotesInSmallFiles recognises gateways by few of their many remotes: what a gateway sends to most of them is in other files than what it forwards.
+func TestManyRemotesInSmallFiles(t *testing.T) {
+	seed := *orderSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("rerun with -order.seed=%d", seed)
+	rng := rand.New(rand.NewPCG(seed, 3))
+	const remotes = 2000
+	var rows []string
+	for i := range remotes {
+		remote := netip.AddrFrom4([4]byte{203, byte(i >> 8), byte(i), 5}).String()
+		for _, leg := range conversation[:4] {
+			rows = append(rows, strings.ReplaceAll(leg, "203.0.113.5", remote))
+		}
+	}
+	for _, size := range []int{3, 40, 10_000} {
+		rng.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+		a := newAggregator(aggregator.DefaultConfig())
+		for chunk := range slices.Chunk(rows, size) {
+			commit(t, a, header, chunk...)
+		}
+		pass(t, a, 2*time.Hour)
+		want := []string{
+			"bytes egress nat 2000000", "bytes ingress nat 100000000", "nat eni-nat egress 2000000 priced", "nat eni-nat ingress 100000000 priced",
+			"records counted 4000 bytes 102000000", "records nat_public_leg 4000 bytes 102000000", "records no_data 1 bytes 0",
+		}
+		if got := shortTotals(a); !slices.Equal(got, want) {
+			t.Errorf("files of %d rows: got\n%s\nwant\n%s", size, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
 }

@@ -3,11 +3,12 @@ package aggregator
 import (
 	"slices"
 
+	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
 
 // sampleSize bounds the addresses that one sample holds.
-const sampleSize = 256
+const sampleSize = 128
 
 // An addressSample remembers some of the addresses that were added: those with the smallest hashes, so that it depends neither on their order nor on how
 // often each came, and two samples of the same addresses are the same. The zero value is empty.
@@ -83,10 +84,31 @@ func (s *addressSample) meets(t *addressSample) bool {
 	return false
 }
 
+func (s *addressSample) has(a flowlog.Addr) bool {
+	_, found := s.find(hashAddr(a), a)
+	return found
+}
+
 // A sighting is what an interface has shown of remotes: behind its address, and as ends of packets of its own.
 type sighting struct {
 	hidden, bare addressSample
+	both         bool // both: a remote was shown both ways.
+}
+
+// compare looks for a remote that was shown one way among all that were shown the other way, of which the sample may have dropped it.
+func (s *sighting) compare(sight classifier.Sight, remote flowlog.Addr) {
+	s.both = s.both || sight == classifier.SightHidden && s.bare.has(remote) || sight == classifier.SightBare && s.hidden.has(remote)
+}
+
+func (s *sighting) add(sight classifier.Sight, remote flowlog.Addr) {
+	switch sight {
+	case classifier.SightHidden:
+		s.hidden.add(remote)
+	case classifier.SightBare:
+		s.bare.add(remote)
+	case classifier.SightNone:
+	}
 }
 
 // forwards says whether one remote was shown both ways, as only what translates addresses shows it.
-func (s *sighting) forwards() bool { return s.hidden.meets(&s.bare) }
+func (s *sighting) forwards() bool { return s.both || s.hidden.meets(&s.bare) }
