@@ -26,13 +26,14 @@ func (a *Aggregator) Explain(file File, networks *classifier.Networks, r *flowlo
 	if n.role.IsNAT() {
 		e.Gateway, e.RecognisedBy = n.label(), n.recognisedBy
 	}
-	switch {
-	case r.Status == flowlog.StatusNoData:
+	switch r.Status {
+	case flowlog.StatusNoData:
 		e.Class = classifier.Class{Disposition: classifier.NoData, Rule: classifier.RuleNoTraffic}
 		return e
-	case r.Status == flowlog.StatusSkipData:
+	case flowlog.StatusSkipData:
 		e.Class = classifier.Class{Disposition: classifier.SkipData, Rule: classifier.RuleLost}
 		return e
+	case flowlog.StatusOK:
 	}
 	o := networks.Read(r)
 	e.Client, e.Remote = o.Ends.Client, o.Ends.Remote

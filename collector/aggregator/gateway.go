@@ -104,9 +104,9 @@ func (s addressSet) has(a flowlog.Addr) bool {
 }
 
 const (
-	// maxOwnAddresses bounds what a hostile log can make of a NAT gateway, which has at most 8 private addresses.
+	// The bound on what a hostile log can make of a NAT gateway's addresses, of which it has at most 8.
 	maxOwnAddresses = 64
-	// maxPrivateEnds bounds the private remotes that a gateway is remembered to have shown.
+	// The bound on the private remotes that a gateway is remembered to have shown.
 	maxPrivateEnds = 10_000
 	// A learned gateway that sends to remotes for so long without a client, in seconds, translates no longer.
 	contradictSeconds = 60 * 60

@@ -55,10 +55,7 @@ func TestOverlappingFlowLogs(t *testing.T) {
 			[]window{{"fl-1", 0, 1, false, false}, {"fl-2", 0, 1, false, false}, {"fl-2", 1, 2, false, false}, {"fl-1", 1, 2, false, false}}, 3, 3,
 		},
 		"a better format takes over from the next window on": {
-			[]window{
-				{"fl-old", 0, 1, false, false}, {"fl-old", 1, 2, false, false}, {"fl-new", 1, 2, true, false}, {"fl-old", 2, 4, false, false},
-				{"fl-new", 2, 4, true, false}, {"fl-new", 3, 8, true, false}, {"fl-old", 3, 8, false, false},
-			}, 15, 14,
+			[]window{{"fl-old", 0, 1, false, false}, {"fl-old", 1, 2, false, false}, {"fl-new", 1, 2, true, false}, {"fl-old", 2, 4, false, false}, {"fl-new", 2, 4, true, false}, {"fl-new", 3, 8, true, false}, {"fl-old", 3, 8, false, false}}, 15, 14,
 		},
 		"a better format that comes first in its window": {
 			[]window{{"fl-old", 0, 1, false, false}, {"fl-new", 1, 2, true, false}, {"fl-old", 1, 2, false, false}, {"fl-old", 0, 16, false, false}}, 19, 2,

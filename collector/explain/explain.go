@@ -13,6 +13,7 @@ import (
 	"io"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -146,15 +147,14 @@ func (x *explainer) read(f File, each func(*flowlog.Record, *flowlog.LineError) 
 	var record flowlog.Record
 	for {
 		err := x.reader.Read(&record)
-		bad, isLine := errors.AsType[*flowlog.LineError](err)
-		switch {
-		case err == nil, isLine:
-			if err := each(&record, bad); err != nil {
-				return err
-			}
-		case errors.Is(err, io.EOF) && flowlog.Reason(err) == "":
+		if err == io.EOF { //nolint:errorlint // Read returns it bare at the clean end; a wrapped one is part of a failure.
 			return nil
-		default:
+		}
+		bad, isLine := errors.AsType[*flowlog.LineError](err)
+		if err != nil && !isLine {
+			return err
+		}
+		if err := each(&record, bad); err != nil {
 			return err
 		}
 	}
@@ -187,7 +187,7 @@ func fileOf(i int, f File) aggregator.File {
 	}
 	origin := s3event.ParseOrigin(name)
 	return aggregator.File{
-		Identity: fmt.Sprint(i), AccountID: origin.Account, Region: origin.Region, FlowLogID: origin.FlowLogID, Time: origin.Time,
+		Identity: strconv.Itoa(i), AccountID: origin.Account, Region: origin.Region, FlowLogID: origin.FlowLogID, Time: origin.Time,
 	}
 }
 

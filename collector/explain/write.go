@@ -86,8 +86,9 @@ func (j *jsonWriter) Line(l Line) error {
 }
 
 func (j *jsonWriter) End(totals []Total, gateways []Gateway) error {
+	begin := ""
 	if j.lines == 0 {
-		fmt.Fprint(j.out, `{"lines":[`)
+		begin = `{"lines":[`
 	}
 	end, err := json.Marshal(struct {
 		Totals   []Total   `json:"totals"`
@@ -96,7 +97,9 @@ func (j *jsonWriter) End(totals []Total, gateways []Gateway) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(j.out, "\n],%s\n", end[1:])
+	if _, err := fmt.Fprintf(j.out, "%s\n],%s\n", begin, end[1:]); err != nil {
+		return err
+	}
 	return j.out.Flush()
 }
 
