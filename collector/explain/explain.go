@@ -147,7 +147,7 @@ func (x *explainer) read(f File, each func(*flowlog.Record, *flowlog.LineError) 
 	var record flowlog.Record
 	for {
 		err := x.reader.Read(&record)
-		if err == io.EOF { //nolint:errorlint // Read returns it bare at the clean end; a wrapped one is part of a failure.
+		if err == io.EOF { //nolint:errorlint,nilerr // Read returns it bare at the clean end; a wrapped one is part of a failure.
 			return nil
 		}
 		bad, isLine := errors.AsType[*flowlog.LineError](err)
