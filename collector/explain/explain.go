@@ -109,11 +109,11 @@ type explainer struct {
 func (x *explainer) learn(i int, f File) error {
 	d := aggregator.NewDelta(x.config.Networks, x.config.DeltaKeys)
 	err := x.read(f, func(r *flowlog.Record, bad *flowlog.LineError) error {
-		if bad != nil {
+		if bad == nil {
+			d.Add(r)
+		} else {
 			d.Malformed()
-			return nil
 		}
-		d.Add(r)
 		return nil
 	})
 	if err == nil {
@@ -147,12 +147,9 @@ func (x *explainer) read(f File, each func(*flowlog.Record, *flowlog.LineError) 
 	var record flowlog.Record
 	for {
 		err := x.reader.Read(&record)
-		if err == io.EOF { //nolint:errorlint,nilerr // Read returns it bare at the clean end; a wrapped one is part of a failure.
-			return nil
-		}
 		bad, isLine := errors.AsType[*flowlog.LineError](err)
 		if err != nil && !isLine {
-			return err
+			return flowlog.EndOfFile(err)
 		}
 		if err := each(&record, bad); err != nil {
 			return err

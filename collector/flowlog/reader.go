@@ -103,6 +103,14 @@ func (r *Reader) Read(record *Record) error {
 	return r.err
 }
 
+// EndOfFile returns nil for the error that Read returns at the clean end of a file, and any other error as it is.
+func EndOfFile(err error) error {
+	if err == io.EOF { //nolint:errorlint // Read returns it bare; a wrapped one is part of a failure.
+		return nil
+	}
+	return err
+}
+
 // Line returns the number of the line that was read last, counted from 1 with the header.
 func (r *Reader) Line() int64 { return r.line }
 

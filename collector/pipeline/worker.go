@@ -54,21 +54,13 @@ func (w *worker) decode(body io.Reader) error {
 		}
 		lineError, ok := errors.AsType[*flowlog.LineError](err)
 		if !ok {
-			return endOfFile(err)
+			return flowlog.EndOfFile(err)
 		}
 		w.delta.Malformed()
 		if w.delta.MalformedLines() == 1 {
 			w.pipeline.logger.Warn("Malformed line, later ones of the file are only counted", "err", lineError)
 		}
 	}
-}
-
-// endOfFile returns nil for the clean end of a file.
-func endOfFile(err error) error {
-	if err == io.EOF { //nolint:errorlint // Read returns it bare at the clean end; a wrapped one is part of a failure.
-		return nil
-	}
-	return err
 }
 
 // handle works on one message and settles it.
