@@ -23,6 +23,7 @@ type netInterface struct {
 	released     bool     // released: a wait of its rows has ended without a decision.
 
 	public, private sighting // public and private are the remotes that it has shown, until it is a NAT gateway.
+	sightedSince    int64    // sightedSince is the record time when they were begun.
 	legs            gatewayLegs
 	held            heldRows
 }
@@ -99,7 +100,14 @@ func (n *netInterface) absorb(in *deltaInterface) {
 	n.own.merge(in.own)
 	n.evidence.merge(in.evidence)
 	n.life.add(span{in.first, in.last})
+	if n.life.last > n.sightedSince+sightSeconds {
+		// An address that was one thing and is another now is no evidence: a pod that has moved to another node.
+		n.public, n.private, n.sightedSince = sighting{}, sighting{}, n.life.last
+	}
 }
+
+// What an interface has shown of remotes is kept for so long, in seconds of record time.
+const sightSeconds = 2 * 60 * 60
 
 // observes says whether what rows show of remotes is evidence: the interface may still turn out to be a NAT gateway. Of an instance that has waited in
 // vain, only a translation is.

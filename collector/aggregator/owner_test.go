@@ -211,3 +211,15 @@ func TestGatewayNoLonger(t *testing.T) {
 		t.Errorf("got gateways %+v and\n%s", s.Gateways, totals(a))
 	}
 }
+
+// TestPodsMove lets a pod with a public address move from a node to another one that talks to it: neither is a NAT instance.
+func TestPodsMove(t *testing.T) {
+	a := newAggregator(aggregator.DefaultConfig())
+	commit(t, a, header, at("eni-node i-1 10.0.2.3 10.0.0.9 10.0.2.3 11.0.0.7 1000", 8*time.Hour))
+	commit(t, a, header, at("eni-node i-1 10.0.0.9 11.0.0.8 10.0.0.9 11.0.0.8 10", 5*time.Hour))
+	commit(t, a, header, at("eni-node i-1 10.0.0.9 11.0.0.7 10.0.0.9 11.0.0.7 10", 4*time.Hour))
+	pass(t, a, 2*time.Hour)
+	if s := a.Snapshot(); len(s.Gateways) != 0 || s.Dispositions[classifier.Counted].Bytes != 1020 {
+		t.Errorf("got gateways %+v and\n%s", s.Gateways, totals(a))
+	}
+}
