@@ -162,11 +162,12 @@ func TestCorruptFiles(t *testing.T) {
 			p.nothingCounted(t)
 			p.check(t, map[string]float64{failed: 1, fileErrors(c.reason): 1, deleted: 0, processed: 0, missing: 0})
 
-			s.passHidden(4 * time.Second)
-			s.pass(time.Second)
+			// A minute, then two, each less up to an eighth.
+			s.passHidden(52 * time.Second)
+			s.pass(8 * time.Second)
 			d.await(returned, 2)
-			s.passHidden(8 * time.Second)
-			s.pass(2 * time.Second)
+			s.passHidden(104 * time.Second)
+			s.pass(16 * time.Second)
 			s.waitFor("the message in the dead-letter queue", func() bool {
 				visible, _, _ := s.cloud.SQS.Depth(s.dead)
 				return visible == 1
@@ -272,7 +273,7 @@ func TestHalfGoodMessage(t *testing.T) {
 	d.await(returned, 1)
 	d.scrape().check(t, natTotals(100, 200))
 	s.put(bad.Key, natFile(1, 2))
-	s.pass(5 * time.Second)
+	s.pass(time.Minute)
 	p := d.await(deleted, 1)
 	p.check(t, map[string]float64{
 		processed: 2, duplicates: 1, failed: 1,

@@ -11,11 +11,12 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
 )
 
-// Delays before a message that failed is delivered again; they double with each delivery. What an operator has to mend takes the longest from the start:
-// an hour's mistake must neither empty a queue nor fill its dead-letter queue.
+// Delays before a message that failed is delivered again; they double with each delivery. A file that is corrupt stays so unless somebody replaces it, and
+// a dead-letter queue takes a message at its fifth receive or so: a quarter of an hour from the first, not a minute. What an operator has to mend takes
+// the longest from the start: an hour's mistake must neither empty a queue nor fill its dead-letter queue.
 const (
 	transientDelay = 15 * time.Second
-	permanentDelay = 5 * time.Second
+	permanentDelay = time.Minute
 	maxDelay       = 15 * time.Minute
 )
 
