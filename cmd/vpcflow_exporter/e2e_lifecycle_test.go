@@ -240,6 +240,52 @@ func TestReloadFilters(t *testing.T) {
 	d.await(skipped, 1).check(t, natTotals(1, 2))
 }
 
+// TestConfigPage shows the configuration in effect: the new one after a reload, the old one after a bad one, and what a reload cannot change as it was.
+func TestConfigPage(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, 5)
+	path := s.configured("workers: 2\npricing: {overrides: {eu-west-3: {nat_gb: 0.1}}}\n")
+	d := s.start("--config.file=" + path)
+	shows := func(want, not []string) {
+		t.Helper()
+		status, page := d.request(http.MethodGet, "/config")
+		if status != http.StatusOK {
+			t.Fatalf("got status %d: %s", status, page)
+		}
+		for _, part := range want {
+			if !strings.Contains(page, part) {
+				t.Errorf("the page lacks %q:\n%s", part, page)
+			}
+		}
+		for _, part := range not {
+			if strings.Contains(page, part) {
+				t.Errorf("the page has %q:\n%s", part, page)
+			}
+		}
+	}
+	shows([]string{"queue_url: " + s.queue, "workers: 2", "nat_gb: 0.1", "shutdown_grace: 20s"}, nil)
+
+	s.writeConfig(path, "workers: 7\nshutdown_grace: 3s\nflow_logs: {regions: [us-east-1]}\n")
+	if status, body := d.request(http.MethodPost, "/-/reload"); status != http.StatusOK {
+		t.Fatalf("reload: got %d %s", status, body)
+	}
+	shows([]string{"queue_url: " + s.queue, "workers: 2", "shutdown_grace: 3s", "us-east-1"}, []string{"nat_gb", "workers: 7", "20s"})
+
+	s.writeConfig(path, "workers: many\n")
+	if status, _ := d.request(http.MethodPost, "/-/reload"); status != http.StatusInternalServerError {
+		t.Errorf("got status %d for a bad configuration", status)
+	}
+	shows([]string{"workers: 2", "shutdown_grace: 3s", "us-east-1"}, []string{"many"})
+
+	s.writeConfig(path, "shutdown_grace: 4s\n")
+	d.hangups <- syscall.SIGHUP
+	s.waitFor("the page of the next configuration", func() bool {
+		_, page := d.request(http.MethodGet, "/config")
+		return strings.Contains(page, "shutdown_grace: 4s")
+	})
+	shows([]string{"workers: 2"}, []string{"us-east-1"})
+}
+
 // TestQueueComesAndGoes answers to be not ready while the queue does not exist.
 func TestQueueComesAndGoes(t *testing.T) {
 	t.Parallel()
