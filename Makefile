@@ -80,9 +80,9 @@ build: ## Builds ./vpcflow_exporter.
 	@CGO_ENABLED=0 $(GO_BUILD) -o vpcflow_exporter ./cmd/vpcflow_exporter
 
 .PHONY: demo
-demo: ## Runs against a simulated AWS; metrics on http://localhost:9779/.
+demo: build ## Runs against a simulated AWS; metrics on http://localhost:9779/.
 	@echo ">> running the demo, stop it with Ctrl-C"
-	@$(GO) run -buildvcs=false -ldflags '$(LDFLAGS)' ./cmd/vpcflow_exporter --demo
+	@./vpcflow_exporter --demo
 
 .PHONY: test
 test: ## Runs all tests and counts them.
