@@ -418,7 +418,7 @@ func (w *pausingWriter) Write(p []byte) (int, error) {
 func TestStallingStore(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 5)
-	s.config.SQS.VisibilityTimeout = 2 * time.Second
+	s.config.SQS.VisibilityTimeout = 8 * time.Second // Half of it is how late a heartbeat may come.
 	held := newGate("0510.log.gz")
 	s.cloud.S3.SetHook(func(r awstest.S3Request) awstest.S3Fault {
 		if held.hook(r) == nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -77,7 +78,7 @@ func TestTerminateScraped(t *testing.T) {
 func TestTerminateWithoutScraper(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 5)
-	s.config.ShutdownGrace = 100 * time.Millisecond
+	s.config.ShutdownGrace = 2 * time.Second
 	d := s.start()
 	s.deliver(logKey("aaaa"), natFile(1000, 2000))
 	s.waitForLog("Processed file")
@@ -369,6 +370,13 @@ func TestRun(t *testing.T) {
 	}
 	good := file("good.yaml", "sqs: {queue_url: 'https://sqs.eu-west-3.amazonaws.com/123456789012/flow-logs'}\nworkers: 3\n")
 	bad := file("bad.yaml", "sqs: {queue_url: 'https://sqs.eu-west-3.amazonaws.com/123456789012/flow-logs'}\nworker: 3\n")
+	wordy := file("wordy.yaml", `
+sqs: {queue_url: http://127.0.0.1:9/q}
+workers: 3
+flow_logs: {accounts: ["123456789012"], flow_log_ids: [fl-0a, fl-0b], max_age: 0s, nat_gateways: [{eni: eni-0123456789abcdef0}]}
+pricing: {bytes_per_gb: 1000000000, overrides: {xx-nowhere-1: {nat_gb: 1}}}
+`)
+	later := file("later.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\ntop: {pairs: 5}\n")
 	vantage := file("vantage.yaml", "sqs: {queue_url: 'https://sqs.eu-west-3.amazonaws.com/123456789012/flow-logs'}\nflow_logs: {nat_vantage: client}\n")
 	taken := newStand(t, 0).start().app.address()
 	const local = "--web.listen-address=127.0.0.1:0"
@@ -383,8 +391,15 @@ func TestRun(t *testing.T) {
 		{"unknown flag", []string{"--colour"}, exitUsage, "", "unknown long flag '--colour', try --help"},
 		{"too fast", []string{"--demo", "--demo.speed=0"}, exitUsage, "", "--demo.speed"},
 		{"good config", []string{"--config.check", "--config.file=" + good}, exitOK, "workers: 3", ""},
+		{"what a config means", []string{"--config.check", "--config.file=" + wordy}, exitOK, "wordy.yaml is valid. The exporter would\n" +
+			"# - read the queue http://127.0.0.1:9/q in the region of the AWS environment\n" +
+			"# - read 3 files at a time, of 1 account, all regions and 2 flow logs, of any age\n" +
+			"# - know 1 NAT gateway from here, and the others from the records\n" +
+			"# - know the prices of 37 regions, for GB of 1000000000 bytes\n# This is what", ""},
+		{"config of a later version", []string{"--config.check", "--config.file=" + later}, exitOK, "pairs: 5", later + ": top has no effect in this version"},
+		{"unsupported config", []string{"--config.check", "--config.file=" + vantage}, exitFailure, "", "nat_vantage"},
 		{"bad config", []string{"--config.check", "--config.file=" + bad}, exitFailure, "", bad + `:2: unknown key "worker", did you mean "workers"?`},
-		{"no config", []string{"--config.check", "--config.file=" + dir + "/none.yaml"}, exitFailure, "", "none.yaml: no such file"},
+		{"no config", []string{"--config.check", "--config.file=" + dir + "/none.yaml"}, exitFailure, "", "none.yaml: no such file or directory (name a file with --config.file"},
 		{"start with a bad config", []string{"--config.file=" + bad, local}, exitFailure, "", "did you mean"},
 		{"start without a config", []string{"--config.file=" + dir + "/none.yaml", local}, exitFailure, "", "no such file"},
 		{"unsupported", []string{"--config.file=" + vantage, local}, exitFailure, "", "nat_vantage"},
@@ -404,6 +419,25 @@ func TestRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestToolkitListens leaves to the web toolkit what only it can open.
+func TestToolkitListens(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want bool
+	}{
+		{nil, false},
+		{[]string{"--web.listen-address=127.0.0.1:9779", "--web.listen-address=[::1]:9779"}, false},
+		{[]string{"--web.systemd-socket"}, true},
+		{[]string{"--web.listen-address=127.0.0.1:9779", "--web.listen-address=vsock://:9779"}, true},
+	} {
+		f, _, err := parseFlags(c.args, io.Discard, io.Discard)
+		if err != nil || f.toolkitListens() != c.want {
+			t.Errorf("%q: got %t, %v, want %t", c.args, f.toolkitListens(), err, c.want)
+		}
 	}
 }
 

@@ -156,6 +156,9 @@ func TestRawKeys(t *testing.T) {
 		}
 	}
 	p.check(t, map[string]float64{failed: 0, missing: 0, invalid: 0, skipped: 0, duplicates: 0, `vpcflow_unpriced_bytes_total{region="unknown"}`: 1200})
+	if n := strings.Count(s.logs.String(), "Region without a price"); n != 1 {
+		t.Errorf("got %d warnings of a region without a price, want 1", n)
+	}
 }
 
 // TestDuplicates announces one file in all ways in which it may come twice.

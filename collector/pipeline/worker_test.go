@@ -52,12 +52,9 @@ func newRig(t *testing.T) *rig {
 	if r.queueURL, err = cloud.CreateQueue("flow-logs", nil); err != nil {
 		t.Fatal(err)
 	}
-	prices, err := pricing.New(pricing.Default(), pricing.DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
 	logger := slog.New(slog.DiscardHandler)
-	r.aggregator = aggregator.New(aggregator.DefaultConfig(), Pricer{Book: pricing.NewBook(prices)}, time.Now)
+	pricer := NewPricer(pricing.NewBook(newPrices(t, pricing.DefaultConfig())), logger)
+	r.aggregator = aggregator.New(aggregator.DefaultConfig(), pricer, time.Now)
 	r.queue = queue.New(queue.Config{URL: r.queueURL}, cloud.SQSClient(), logger, r.registry)
 	commits := uint64(0)
 	now := func() time.Time {
