@@ -18,7 +18,7 @@ ARG BUILD_DATE=unknown
 RUN --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w \
+    go build -buildvcs=false -trimpath -ldflags "-s -w \
       -X github.com/prometheus/common/version.Version=$VERSION \
       -X github.com/prometheus/common/version.Revision=$REVISION \
       -X github.com/prometheus/common/version.Branch=$BRANCH \

@@ -25,7 +25,8 @@ LDFLAGS := -s -w \
 	-X $(VERSION_PACKAGE).Revision=$(REVISION) \
 	-X $(VERSION_PACKAGE).Branch=$(BRANCH) \
 	-X $(VERSION_PACKAGE).BuildDate=$(BUILD_DATE)
-GO_BUILD := $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+# Go's own stamp would add nothing, and fails where git refuses to answer.
+GO_BUILD := $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)'
 
 # Reads `go test -v`, shows the lines of packages and the output of tests that
 # failed, and ends with the counts. A package that fails without naming a test
@@ -79,9 +80,9 @@ build: ## Builds ./vpcflow_exporter.
 	@CGO_ENABLED=0 $(GO_BUILD) -o vpcflow_exporter ./cmd/vpcflow_exporter
 
 .PHONY: demo
-demo: ## Runs against a simulated AWS; metrics on http://localhost:9779/.
+demo: build ## Runs against a simulated AWS; metrics on http://localhost:9779/.
 	@echo ">> running the demo, stop it with Ctrl-C"
-	@$(GO) run -ldflags '$(LDFLAGS)' ./cmd/vpcflow_exporter --demo
+	@./vpcflow_exporter --demo
 
 .PHONY: test
 test: ## Runs all tests and counts them.
@@ -148,14 +149,14 @@ cross: ## Builds for other platforms into DIST.
 	done
 
 .PHONY: docker
-docker: ## Builds the container image IMAGE:VERSION.
+docker: ## Builds the container image IMAGE:VERSION, also named IMAGE:latest.
 	@echo ">> building the image $(IMAGE):$(VERSION)"
 	@docker build \
 		--build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$(REVISION) \
 		--build-arg BRANCH=$(BRANCH) \
 		--build-arg BUILD_DATE=$(BUILD_DATE) \
-		--tag $(IMAGE):$(VERSION) .
+		--tag $(IMAGE):$(VERSION) --tag $(IMAGE):latest .
 
 .PHONY: clean
 clean: ## Removes what was built.

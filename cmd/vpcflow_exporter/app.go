@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -57,7 +56,7 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 	}
 	warnUnsupported(config, logger)
 	a.book = pricing.NewBook(stages.prices)
-	a.aggregator = aggregator.New(stages.aggregator, pipeline.Pricer{Book: a.book}, now)
+	a.aggregator = aggregator.New(stages.aggregator, pipeline.NewPricer(a.book, logger.With("component", "pipeline")), now)
 	a.queue = queue.New(queueConfig(config), newSQSClient(cloud, config.SQS.QueueURL), logger.With("component", "queue"), a.registry)
 	store := objstore.NewS3(newS3Client(cloud, queueRegion(config.SQS.QueueURL)), logger.With("component", "objstore"), objstore.DefaultConfig())
 	a.pipeline = pipeline.New(stages.pipeline, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, now)
@@ -88,7 +87,7 @@ func (a *app) listen() error {
 		return fmt.Errorf("set --web.telemetry-path: %w", err)
 	}
 	a.server = newServer(mux)
-	if *a.flags.web.WebSystemdSocket {
+	if a.flags.toolkitListens() {
 		return nil
 	}
 	for _, address := range *a.flags.web.WebListenAddresses {
@@ -189,7 +188,7 @@ func (a *app) serve() error {
 }
 
 func (a *app) serveWeb() error {
-	if *a.flags.web.WebSystemdSocket {
+	if a.flags.toolkitListens() {
 		return web.ListenAndServe(a.server, a.flags.web, a.logger)
 	}
 	return web.ServeMultiple(a.listeners, a.server, a.flags.web, a.logger)
@@ -208,10 +207,7 @@ func (a *app) close() error {
 
 // runDaemon is the program without special flags.
 func runDaemon(ctx context.Context, f flags, hangups <-chan os.Signal, logger *slog.Logger, _ io.Writer) error {
-	config, err := LoadConfig(f.configFile, LoadOptions{LookupEnv: os.LookupEnv, NeedQueueURL: true})
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w (name a file with --config.file, begin with config.example.yaml, or try --demo)", err)
-	}
+	config, err := loadConfigFile(f.configFile)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,8 @@ func browsable(address string) string {
 
 func printDemo(w io.Writer, address, telemetry string) {
 	fmt.Fprintf(w, `
-vpcflow_exporter demo: a simulated VPC with three zonal NAT gateways and a regional one writes flow logs, this exporter reads them.
+vpcflow_exporter demo: a simulated account writes flow logs of three zonal NAT gateways and a regional one in eu-west-3 and of a zonal one in
+us-east-1, this exporter reads them.
 
   Start page   http://%[1]s/
   Metrics      http://%[1]s%[2]s

@@ -162,11 +162,12 @@ func TestCorruptFiles(t *testing.T) {
 			p.nothingCounted(t)
 			p.check(t, map[string]float64{failed: 1, fileErrors(c.reason): 1, deleted: 0, processed: 0, missing: 0})
 
-			s.passHidden(4 * time.Second)
-			s.pass(time.Second)
+			// A minute, then two, each less up to an eighth.
+			s.passHidden(52 * time.Second)
+			s.pass(8 * time.Second)
 			d.await(returned, 2)
-			s.passHidden(8 * time.Second)
-			s.pass(2 * time.Second)
+			s.passHidden(104 * time.Second)
+			s.pass(16 * time.Second)
 			s.waitFor("the message in the dead-letter queue", func() bool {
 				visible, _, _ := s.cloud.SQS.Depth(s.dead)
 				return visible == 1
@@ -272,7 +273,7 @@ func TestHalfGoodMessage(t *testing.T) {
 	d.await(returned, 1)
 	d.scrape().check(t, natTotals(100, 200))
 	s.put(bad.Key, natFile(1, 2))
-	s.pass(5 * time.Second)
+	s.pass(time.Minute)
 	p := d.await(deleted, 1)
 	p.check(t, map[string]float64{
 		processed: 2, duplicates: 1, failed: 1,
@@ -384,8 +385,8 @@ func TestThrottledStore(t *testing.T) {
 			p.nothingCounted(t)
 			p.check(t, map[string]float64{failed: 2, fileErrors(reason): 2, deleted: 0})
 			s.cloud.S3.SetHook(nil)
-			s.passHidden(26 * time.Second)
-			s.pass(4 * time.Second)
+			s.passHidden(52 * time.Second)
+			s.pass(8 * time.Second)
 			d.await(processed, 1)
 			d.await(deleted, 1).check(t, natTotals(100, 200))
 			d.ready(http.StatusOK, "OK")
@@ -417,7 +418,7 @@ func (w *pausingWriter) Write(p []byte) (int, error) {
 func TestStallingStore(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 5)
-	s.config.SQS.VisibilityTimeout = 2 * time.Second
+	s.config.SQS.VisibilityTimeout = 8 * time.Second // Half of it is how late a heartbeat may come.
 	held := newGate("0510.log.gz")
 	s.cloud.S3.SetHook(func(r awstest.S3Request) awstest.S3Fault {
 		if held.hook(r) == nil {
@@ -474,4 +475,65 @@ func TestLostMessage(t *testing.T) {
 	p.check(t, natTotals(1000, 2000))
 	p.check(t, map[string]float64{"vpcflow_messages_received_total": 2, failed: 0, duplicates: 0})
 	s.depth(0, 0)
+}
+
+// TestLostHalfway loses the right to a message between two of its files: the committed one stays, and is a duplicate when the message comes again.
+func TestLostHalfway(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, 5)
+	s.config.SQS.VisibilityTimeout = 2 * time.Second
+	held := newGate("5ec0.log.gz")
+	s.cloud.S3.SetHook(held.hook)
+	s.cloud.SQS.SetHook(func(r awstest.SQSRequest) awstest.SQSFault {
+		if r.Operation == "ChangeMessageVisibility" {
+			return awstest.SQSFault{Err: &awstest.SQSError{Code: "ReceiptHandleIsInvalid", Message: "The input receipt handle is invalid."}}
+		}
+		return awstest.SQSFault{}
+	})
+	d := s.start()
+	s.send(awstest.S3Event(s.put(logKey("f125"), natFile(1000, 2000)), s.put(logKey("5ec0"), natFile(1, 2))))
+	held.hold(t, 1)
+	s.waitForLog("Lost message")
+	p := d.scrape()
+	p.check(t, natTotals(1000, 2000))
+	p.check(t, map[string]float64{failed: 0, returned: 0, deleted: 0, invalid: 0})
+	s.depth(0, 1)
+
+	s.cloud.SQS.SetHook(nil)
+	held.open()
+	s.pass(2 * time.Second)
+	d.await(deleted, 1)
+	p = d.await(duplicates, 1)
+	p.check(t, map[string]float64{
+		processed: 2, failed: 0, returned: 0, "vpcflow_messages_received_total": 2,
+		natSeries("vpcflow_nat_bytes_total", "egress"): 1001, natSeries("vpcflow_nat_bytes_total", "ingress"): 2002,
+	})
+	s.depth(0, 0)
+}
+
+// TestLostBeforeDelete finds the receipt handle invalid only when the message is to be deleted: the deletion is not counted nor tried again, and the file is
+// a duplicate when the message comes again.
+func TestLostBeforeDelete(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, 5)
+	s.cloud.SQS.SetHook(func(r awstest.SQSRequest) awstest.SQSFault {
+		if r.Operation == "DeleteMessageBatch" && r.Number == 1 {
+			return awstest.SQSFault{FailEntries: map[int]*awstest.SQSError{0: {Code: "ReceiptHandleIsInvalid", Message: "The input receipt handle is invalid."}}}
+		}
+		return awstest.SQSFault{}
+	})
+	d := s.start()
+	s.deliver(logKey("aaaa"), natFile(1000, 2000))
+	d.await(processed, 1)
+	s.waitForLog("Deleting messages failed")
+	s.depth(0, 1)
+	d.scrape().check(t, map[string]float64{deleted: 0, returned: 0, invalid: 0})
+	s.pass(s.config.SQS.VisibilityTimeout)
+	d.await(deleted, 1)
+	p := d.await(duplicates, 1)
+	p.check(t, natTotals(1000, 2000))
+	s.depth(0, 0)
+	if n := s.cloud.SQS.Requests("DeleteMessageBatch"); n != 2 {
+		t.Errorf("got %d requests to delete, want 2", n)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -77,7 +78,7 @@ func TestTerminateScraped(t *testing.T) {
 func TestTerminateWithoutScraper(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 5)
-	s.config.ShutdownGrace = 100 * time.Millisecond
+	s.config.ShutdownGrace = 2 * time.Second
 	d := s.start()
 	s.deliver(logKey("aaaa"), natFile(1000, 2000))
 	s.waitForLog("Processed file")
@@ -240,6 +241,52 @@ func TestReloadFilters(t *testing.T) {
 	d.await(skipped, 1).check(t, natTotals(1, 2))
 }
 
+// TestConfigPage shows the configuration in effect: the new one after a reload, the old one after a bad one, and what a reload cannot change as it was.
+func TestConfigPage(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, 5)
+	path := s.configured("workers: 2\npricing: {overrides: {eu-west-3: {nat_gb: 0.1}}}\n")
+	d := s.start("--config.file=" + path)
+	shows := func(want, not []string) {
+		t.Helper()
+		status, page := d.request(http.MethodGet, "/config")
+		if status != http.StatusOK {
+			t.Fatalf("got status %d: %s", status, page)
+		}
+		for _, part := range want {
+			if !strings.Contains(page, part) {
+				t.Errorf("the page lacks %q:\n%s", part, page)
+			}
+		}
+		for _, part := range not {
+			if strings.Contains(page, part) {
+				t.Errorf("the page has %q:\n%s", part, page)
+			}
+		}
+	}
+	shows([]string{"queue_url: " + s.queue, "workers: 2", "nat_gb: 0.1", "shutdown_grace: 20s"}, nil)
+
+	s.writeConfig(path, "workers: 7\nshutdown_grace: 3s\nflow_logs: {regions: [us-east-1]}\n")
+	if status, body := d.request(http.MethodPost, "/-/reload"); status != http.StatusOK {
+		t.Fatalf("reload: got %d %s", status, body)
+	}
+	shows([]string{"queue_url: " + s.queue, "workers: 2", "shutdown_grace: 3s", "us-east-1"}, []string{"nat_gb", "workers: 7", "20s"})
+
+	s.writeConfig(path, "workers: many\n")
+	if status, _ := d.request(http.MethodPost, "/-/reload"); status != http.StatusInternalServerError {
+		t.Errorf("got status %d for a bad configuration", status)
+	}
+	shows([]string{"workers: 2", "shutdown_grace: 3s", "us-east-1"}, []string{"many"})
+
+	s.writeConfig(path, "shutdown_grace: 4s\n")
+	d.hangups <- syscall.SIGHUP
+	s.waitFor("the page of the next configuration", func() bool {
+		_, page := d.request(http.MethodGet, "/config")
+		return strings.Contains(page, "shutdown_grace: 4s")
+	})
+	shows([]string{"workers: 2"}, []string{"us-east-1"})
+}
+
 // TestQueueComesAndGoes answers to be not ready while the queue does not exist.
 func TestQueueComesAndGoes(t *testing.T) {
 	t.Parallel()
@@ -323,6 +370,13 @@ func TestRun(t *testing.T) {
 	}
 	good := file("good.yaml", "sqs: {queue_url: 'https://sqs.eu-west-3.amazonaws.com/123456789012/flow-logs'}\nworkers: 3\n")
 	bad := file("bad.yaml", "sqs: {queue_url: 'https://sqs.eu-west-3.amazonaws.com/123456789012/flow-logs'}\nworker: 3\n")
+	wordy := file("wordy.yaml", `
+sqs: {queue_url: http://127.0.0.1:9/q}
+workers: 3
+flow_logs: {accounts: ["123456789012"], flow_log_ids: [fl-0a, fl-0b], max_age: 0s, nat_gateways: [{eni: eni-0123456789abcdef0}]}
+pricing: {bytes_per_gb: 1000000000, overrides: {xx-nowhere-1: {nat_gb: 1}}}
+`)
+	later := file("later.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\ntop: {pairs: 5}\n")
 	taken := newStand(t, 0).start().app.address()
 	const local = "--web.listen-address=127.0.0.1:0"
 	cases := []struct {
@@ -336,10 +390,20 @@ func TestRun(t *testing.T) {
 		{"unknown flag", []string{"--colour"}, exitUsage, "", "unknown long flag '--colour', try --help"},
 		{"too fast", []string{"--demo", "--demo.speed=0"}, exitUsage, "", "--demo.speed"},
 		{"good config", []string{"--config.check", "--config.file=" + good}, exitOK, "workers: 3", ""},
+		{"what a config means", []string{"--config.check", "--config.file=" + wordy}, exitOK, "wordy.yaml is valid. The exporter would\n" +
+			"# - read the queue http://127.0.0.1:9/q in the region of the AWS environment\n" +
+			"# - read 3 files at a time, of 1 account, all regions and 2 flow logs, of any age\n" +
+			"# - know 1 NAT gateway from here, and the others from the records\n" +
+			"# - know the prices of 37 regions, for GB of 1000000000 bytes\n# This is what", ""},
+		{"config of a later version", []string{"--config.check", "--config.file=" + later}, exitOK, "pairs: 5", later + ": top has no effect in this version"},
 		{"bad config", []string{"--config.check", "--config.file=" + bad}, exitFailure, "", bad + `:2: unknown key "worker", did you mean "workers"?`},
-		{"no config", []string{"--config.check", "--config.file=" + dir + "/none.yaml"}, exitFailure, "", "none.yaml: no such file"},
+		{"no config", []string{"--config.check", "--config.file=" + dir + "/none.yaml"}, exitFailure, "", "none.yaml: no such file or directory (name a file with --config.file"},
 		{"start with a bad config", []string{"--config.file=" + bad, local}, exitFailure, "", "did you mean"},
 		{"start without a config", []string{"--config.file=" + dir + "/none.yaml", local}, exitFailure, "", "no such file"},
+		{"explain", []string{"--flowlogs.explain=testdata/e2e/zonal.log", "--config.file=" + good}, exitOK, "counted         4        14495514624", ""},
+		{"explain as JSON", []string{"--flowlogs.explain=testdata/e2e/zonal.log", "--flowlogs.format=json"}, exitOK, `"totals":[{"disposition":"counted","records":4,"bytes":14495514624}`, ""},
+		{"explain a file that is not there", []string{"--flowlogs.explain=" + dir + "/none.log"}, exitFailure, "", "none.log: no such file"},
+		{"explain with a config that is not there", []string{"--flowlogs.explain=testdata/e2e/zonal.log", "--config.file=" + dir + "/none.yaml"}, exitFailure, "", "none.yaml: no such file"},
 		{"port in use", []string{"--demo", "--web.listen-address=" + taken}, exitFailure, "", "address already in use"},
 		{"second port in use", []string{"--demo", local, "--web.listen-address=" + taken}, exitFailure, "", "address already in use"},
 		{"bad path", []string{"--demo", local, "--web.telemetry-path=metrics"}, exitFailure, "", "--web.telemetry-path"},
@@ -356,6 +420,25 @@ func TestRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestToolkitListens leaves to the web toolkit what only it can open.
+func TestToolkitListens(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want bool
+	}{
+		{nil, false},
+		{[]string{"--web.listen-address=127.0.0.1:9779", "--web.listen-address=[::1]:9779"}, false},
+		{[]string{"--web.systemd-socket"}, true},
+		{[]string{"--web.listen-address=127.0.0.1:9779", "--web.listen-address=vsock://:9779"}, true},
+	} {
+		f, _, err := parseFlags(c.args, io.Discard, io.Discard)
+		if err != nil || f.toolkitListens() != c.want {
+			t.Errorf("%q: got %t, %v, want %t", c.args, f.toolkitListens(), err, c.want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,13 +34,14 @@ func TestScenarioEndToEnd(t *testing.T) {
 			}
 			d := s.start()
 			messages := s.announce(scenario.Files)
-			messages += s.announceOthers()
+			others, deletions := s.announceOthers()
+			messages += others
 			d.await(processed, float64(len(scenario.Files)))
 			messages += s.announce(scenario.Closing)
 			d.await(processed, float64(len(scenario.Files)+len(scenario.Closing)))
 			p := d.await(deleted, float64(messages))
 			checkLedger(t, p, scenario.Ledger)
-			p.check(t, map[string]float64{"vpcflow_held_records": 0, failed: 0, duplicates: 0, skipped: 0, missing: 0, invalid: 0, returned: 0})
+			p.check(t, map[string]float64{"vpcflow_held_records": 0, failed: 0, duplicates: 0, skipped: deletions, missing: 0, invalid: 0, returned: 0})
 			s.depth(0, 0)
 		})
 	}
@@ -79,18 +81,17 @@ func (s *stand) announce(files []flowgen.File) (messages int) {
 	return messages
 }
 
-// announceOthers sends what a queue gets besides news of files: nothing of it counts. It returns the number of messages.
-func (s *stand) announceOthers() int {
+// announceOthers sends what a queue gets besides news of files: nothing of it counts as bytes. It returns the number of messages, and of deletions of files
+// that they announce.
+func (s *stand) announceOthers() (messages int, deletions float64) {
 	s.t.Helper()
 	object := awstest.Object{Bucket: testBucket, Key: logKey("deadbeef"), Region: testRegion, Time: testNow}
-	bodies := []string{
-		awstest.TestEvent(testBucket), awstest.SNSEvent(awstest.TestEvent(testBucket)), awstest.RemovedEvent(object), awstest.S3Event(),
-		strings.Replace(awstest.EventBridgeEvent(object), "Object Created", "Object Deleted", 1),
-	}
-	for _, body := range bodies {
+	silent := []string{awstest.TestEvent(testBucket), awstest.SNSEvent(awstest.TestEvent(testBucket)), awstest.S3Event()}
+	deleting := []string{awstest.RemovedEvent(object), strings.Replace(awstest.EventBridgeEvent(object), "Object Created", "Object Deleted", 1)}
+	for _, body := range slices.Concat(silent, deleting) {
 		s.send(body)
 	}
-	return len(bodies)
+	return len(silent) + len(deleting), float64(len(deleting))
 }
 
 // checkLedger compares the page with what must have been counted, dollars included.
@@ -155,6 +156,9 @@ func TestRawKeys(t *testing.T) {
 		}
 	}
 	p.check(t, map[string]float64{failed: 0, missing: 0, invalid: 0, skipped: 0, duplicates: 0, `vpcflow_unpriced_bytes_total{region="unknown"}`: 1200})
+	if n := strings.Count(s.logs.String(), "Region without a price"); n != 1 {
+		t.Errorf("got %d warnings of a region without a price, want 1", n)
+	}
 }
 
 // TestDuplicates announces one file in all ways in which it may come twice.
@@ -392,6 +396,45 @@ func TestUnwantedFiles(t *testing.T) {
 			s.depth(0, 0)
 		})
 	}
+}
+
+// TestForeignEvents counts a record that announces something else than a new file as skipped, in every envelope, and reads the files beside it.
+func TestForeignEvents(t *testing.T) {
+	t.Parallel()
+	object := awstest.Object{Bucket: testBucket, Key: logKey("dead"), Region: testRegion, Time: testNow}
+	eventBridge := strings.Replace(awstest.EventBridgeEvent(object), "Object Created", "Object Deleted", 1)
+	cases := []struct {
+		name               string
+		body               func(file awstest.Object) string
+		skipped, processed float64
+	}{
+		{"deletion", func(awstest.Object) string { return awstest.RemovedEvent(object) }, 1, 0},
+		{"two deletions", func(awstest.Object) string { return awstest.RemovedEvent(object, object) }, 2, 0},
+		{"deletion through SNS", func(awstest.Object) string { return awstest.SNSEvent(awstest.RemovedEvent(object)) }, 1, 0},
+		{"deletion through EventBridge", func(awstest.Object) string { return eventBridge }, 1, 0},
+		{"deletion through EventBridge and SNS", func(awstest.Object) string { return awstest.SNSEvent(eventBridge) }, 1, 0},
+		{"deletion beside a file", func(file awstest.Object) string { return mixedEvent(file, object) }, 1, 1},
+		{"test event", func(awstest.Object) string { return awstest.TestEvent(testBucket) }, 0, 0},
+		{"no records", func(awstest.Object) string { return awstest.S3Event() }, 0, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, 5)
+			d := s.start()
+			s.send(c.body(s.put(logKey("aaaa"), natFile(1, 2))))
+			p := d.await(deleted, 1)
+			p.check(t, map[string]float64{skipped: c.skipped, processed: c.processed, failed: 0, missing: 0, invalid: 0, returned: 0, duplicates: 0})
+			s.depth(0, 0)
+		})
+	}
+}
+
+// mixedEvent announces a new file and the deletion of another one in one message.
+func mixedEvent(file, removed awstest.Object) string {
+	const records = `{"Records":[`
+	first := strings.TrimSuffix(awstest.S3Event(file), "]}")
+	return first + "," + strings.TrimPrefix(awstest.RemovedEvent(removed), records)
 }
 
 // TestNoHalfFiles scrapes while files are committed: every page holds whole files only, and all of its numbers belong together.

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -66,6 +68,12 @@ type flags struct {
 
 const defaultConfigFile = "config.yaml"
 
+// toolkitListens says whether the web toolkit opens the listeners, since only it knows how: sockets of systemd, and vsock addresses.
+func (f flags) toolkitListens() bool {
+	isVsock := func(address string) bool { return strings.HasPrefix(address, "vsock://") }
+	return *f.web.WebSystemdSocket || slices.ContainsFunc(*f.web.WebListenAddresses, isVsock)
+}
+
 // parseFlags reads the arguments. It is done if they asked for the help or the version and got it.
 func parseFlags(args []string, stdout, stderr io.Writer) (f flags, done bool, err error) {
 	app := kingpin.New("vpcflow_exporter", "What AWS NAT gateways cost, who spends it, and on whom: a Prometheus exporter that reads VPC flow logs as they arrive in S3.")
@@ -121,27 +129,5 @@ func run(ctx context.Context, args []string, hangups <-chan os.Signal, stdout, s
 		logger.Error("Stopped", "err", err)
 		return exitFailure
 	}
-	return exitOK
-}
-
-// checkConfig validates the file and prints the effective configuration.
-func checkConfig(file string, stdout, stderr io.Writer) int {
-	config, err := LoadConfig(file, LoadOptions{LookupEnv: os.LookupEnv, NeedQueueURL: true})
-	if err == nil {
-		_, err = newStages(config)
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitFailure
-	}
-	page, err := config.YAML()
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitFailure
-	}
-	for _, key := range unsupported(config) {
-		fmt.Fprintf(stderr, "%s: %s has no effect in this version\n", file, key)
-	}
-	fmt.Fprintf(stdout, "# %s is valid. This is what would be in effect:\n%s", file, page)
 	return exitOK
 }

@@ -75,7 +75,7 @@ func (r *reloader) apply() error {
 	if r.app.flags.demo {
 		return errors.New("the demo has no configuration file")
 	}
-	next, err := LoadConfig(r.app.flags.configFile, LoadOptions{LookupEnv: os.LookupEnv, NeedQueueURL: true})
+	next, err := loadConfigFile(r.app.flags.configFile)
 	if err != nil {
 		return err
 	}

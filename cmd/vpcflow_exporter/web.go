@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	pathpkg "path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -72,11 +73,14 @@ func newServer(handler http.Handler) *http.Server {
 	}
 }
 
-// checkTelemetryPath refuses what http.ServeMux would panic about or read as a
-// pattern, and paths that are taken.
+// plainPath is a path that needs no escaping in a URL, nor has any: an escaped
+// path could be one of ours in disguise. A slash may end it.
+var plainPath = regexp.MustCompile(`^/([A-Za-z0-9._~!$&'()*+,;=:@-]+/)*[A-Za-z0-9._~!$&'()*+,;=:@-]*$`)
+
+// checkTelemetryPath refuses what http.ServeMux would panic about, redirect or
+// read as a pattern, and paths that are taken.
 func checkTelemetryPath(path string) error {
-	clean := pathpkg.Clean("/" + path)
-	if path != clean && path != clean+"/" || strings.ContainsAny(path, "{} ?#") {
+	if path != "/" && strings.TrimSuffix(path, "/") != pathpkg.Clean(path) || !plainPath.MatchString(path) {
 		return fmt.Errorf("telemetry path must be a plain path such as /metrics, got %q", path)
 	}
 	for _, own := range ownPaths {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -153,19 +154,105 @@ func TestLandingLinks(t *testing.T) {
 }
 
 func TestTelemetryPath(t *testing.T) {
-	for _, path := range []string{"", "metrics", "/-/ready", "/config", "/debug/pprof/heap", "/a{b}", "GET /metrics", "//metrics", "/metrics?x=1"} {
+	for _, path := range []string{
+		"", "metrics", "/-/ready", "/config", "/debug/pprof/heap", "/a{b}", "GET /metrics", "//metrics", "/metrics?x=1",
+		"//", "/a/../b", "/a/..", "/..", "/../metrics", "/a/./b", "/.", "/metrics/.", "/a//b", "/metrics//", "../metrics", "/-/../config", "/config/../metrics",
+		"/-/ready/", "/-/reload/now", "/debug/pprof", "/%2d/ready", "/a%2Fb", "/%", "/a\tb", "/a\nb", "/a\x00b", "/\xff", "/\u202e", "/é", "/a\\b", "/<b>", "/\"",
+	} {
 		opts := testMuxOptions()
 		opts.TelemetryPath = path
 		if _, err := newMux(opts); err == nil || !strings.HasPrefix(err.Error(), "telemetry path must ") {
 			t.Errorf("%q: got error %v", path, err)
 		}
 	}
-	for _, path := range []string{"/", "/metrics", "/metrics/", "/configs", "/-/metrics", "/a.b/c-d"} {
+	for _, path := range []string{"/", "/metrics", "/metrics/", "/configs", "/-/metrics", "/a.b/c-d", "/..metrics", "/a..b/...", "/~me/metrics_1", "/debug/metrics", "/-/", "/a:b@c"} {
 		opts := testMuxOptions()
 		opts.TelemetryPath = path
 		if response := request(testMux(t, opts), http.MethodGet, path); response.Code != http.StatusOK {
 			t.Errorf("%q: got status %d", path, response.Code)
 		}
+	}
+}
+
+// A brokenWriter fails after some bytes, as a connection does whose client has gone.
+type brokenWriter struct {
+	http.ResponseWriter
+	left int
+}
+
+// Write implements io.Writer.
+func (w *brokenWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.left)
+	w.left -= n
+	if n < len(p) {
+		return n, errors.New("client has gone")
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// TestPageWriter notices pages that did not reach the client as a whole, and hands on what is written.
+func TestPageWriter(t *testing.T) {
+	const line = "up 1\n"
+	page := func(lines int) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			for range lines {
+				_, _ = io.WriteString(w, line) // The writer is to notice.
+			}
+		}
+	}
+	withStatus := func(status, lines int) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.WriteHeader(status)
+			page(lines)(w)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		left   int
+		serve  func(w http.ResponseWriter)
+		failed bool
+		status int
+		body   string
+	}{
+		{"nothing written", 100, page(0), false, http.StatusOK, ""},
+		{"a page", 100, page(2), false, http.StatusOK, line + line},
+		{"a page with status", 100, withStatus(http.StatusOK, 1), false, http.StatusOK, line},
+		{"an error", 100, withStatus(http.StatusInternalServerError, 1), true, http.StatusInternalServerError, line},
+		{"busy", 100, withStatus(http.StatusServiceUnavailable, 0), true, http.StatusServiceUnavailable, ""},
+		{"client gone at once", 0, page(1), true, http.StatusOK, ""},
+		{"client gone halfway", len(line), page(2), true, http.StatusOK, line},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			recorder := httptest.NewRecorder()
+			w := &pageWriter{ResponseWriter: &brokenWriter{recorder, c.left}}
+			c.serve(w)
+			if w.failed != c.failed || recorder.Code != c.status || recorder.Body.String() != c.body {
+				t.Errorf("got failed %t, status %d, body %q; want %t, %d, %q", w.failed, recorder.Code, recorder.Body, c.failed, c.status, c.body)
+			}
+		})
+	}
+}
+
+// TestScrapesThatCount takes for the last scrape of a shutdown only a page that was sent as a whole to somebody who asked for it.
+func TestScrapesThatCount(t *testing.T) {
+	s := newStand(t, 0)
+	d := s.start()
+	s.deliver(logKey("aaaa"), natFile(1, 2))
+	s.waitFor("the commit", func() bool { return d.app.aggregator.Snapshot().CommittedFiles == 1 })
+	handler := d.app.metricsHandler()
+	seen := func() uint64 { n, _ := d.app.scraped.state(); return n }
+	scrape := func(method string, left int) {
+		handler.ServeHTTP(&brokenWriter{httptest.NewRecorder(), left}, httptest.NewRequest(method, "/metrics", http.NoBody))
+	}
+	scrape(http.MethodHead, 1<<20)
+	scrape(http.MethodGet, 0)
+	scrape(http.MethodGet, 1000)
+	if seen() != 0 {
+		t.Error("a page that nobody got was taken for a scrape")
+	}
+	scrape(http.MethodGet, 1<<20)
+	if seen() != 1 {
+		t.Errorf("got %d files scraped, want 1", seen())
 	}
 }
 

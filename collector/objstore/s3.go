@@ -19,6 +19,10 @@ import (
 const (
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 5 * time.Second
+	// AWS has some forty regions.
+	maxClients = 100
+	// One queue tells of one bucket, or a few.
+	maxBuckets = 10_000
 )
 
 // bucketPattern admits bucket names, those of old buckets in us-east-1
@@ -132,6 +136,9 @@ func (s *S3) regionOf(object s3event.Object) string {
 func (s *S3) learn(bucket, region string) {
 	s.mu.Lock()
 	known := s.regions[bucket] == region
+	if !known && len(s.regions) >= maxBuckets {
+		clear(s.regions)
+	}
 	s.regions[bucket] = region
 	s.mu.Unlock()
 	if !known {
@@ -144,6 +151,10 @@ func (s *S3) client(region string) API {
 	defer s.mu.Unlock()
 	api, ok := s.clients[region]
 	if !ok {
+		// The regions are what messages say. Streams under way keep their clients.
+		if len(s.clients) >= maxClients {
+			clear(s.clients)
+		}
 		api = s.newClient(region)
 		s.clients[region] = api
 	}

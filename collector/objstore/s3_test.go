@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -304,6 +305,27 @@ func TestClientsAreKept(t *testing.T) {
 	wg.Wait()
 	if len(made) != 2 || made[""] != 1 || made["us-east-1"] != 1 {
 		t.Errorf("clients made per region: %v, want one each", made)
+	}
+}
+
+// TestWhatIsKeptIsBounded keeps no client for each region and no region for each bucket that a message may name.
+func TestWhatIsKeptIsBounded(t *testing.T) {
+	store := NewS3(func(string) API { return nil }, slog.New(slog.DiscardHandler), DefaultConfig())
+	for i := range 3 * maxClients {
+		store.client(fmt.Sprintf("aa-bb-%d", i))
+		if len(store.clients) > maxClients {
+			t.Fatalf("keeps %d clients, want at most %d", len(store.clients), maxClients)
+		}
+	}
+	for i := range 2*maxBuckets + 1 {
+		store.learn(fmt.Sprintf("bucket-%d", i), "eu-west-3")
+		if len(store.regions) > maxBuckets {
+			t.Fatalf("keeps regions of %d buckets, want at most %d", len(store.regions), maxBuckets)
+		}
+	}
+	last := s3event.Object{Bucket: fmt.Sprintf("bucket-%d", 2*maxBuckets)}
+	if got := store.regionOf(last); got != "eu-west-3" {
+		t.Errorf("got region %q for the bucket learned last", got)
 	}
 }
 

@@ -69,11 +69,8 @@ func readScenario(t *testing.T, s flowgen.Scenario, files []flowgen.File) flowge
 	for _, g := range s.NATGateways {
 		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
 	}
-	prices, err := pricing.New(pricing.Default(), pricing.DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := aggregator.New(config, Pricer{Book: pricing.NewBook(prices)}, now)
+	pricer := NewPricer(pricing.NewBook(newPrices(t, pricing.DefaultConfig())), slog.New(slog.DiscardHandler))
+	a := aggregator.New(config, pricer, now)
 	p := New(DefaultConfig(), nil, objstore.NewDir(root), a, slog.New(slog.DiscardHandler), nil, now)
 	w := newWorker(p)
 	for _, f := range append(slices.Clip(files), s.Closing...) {

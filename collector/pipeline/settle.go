@@ -11,12 +11,15 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
 )
 
-// Delays before a message that failed is delivered again; they double with each delivery. What an operator has to mend takes the longest from the start:
-// an hour's mistake must neither empty a queue nor fill its dead-letter queue.
-const (
-	transientDelay = 15 * time.Second
-	permanentDelay = 5 * time.Second
-	maxDelay       = 15 * time.Minute
+// The longest delay is that of what an operator has to mend, from the start: an hour's mistake must neither empty a queue nor fill its dead-letter queue.
+const maxDelay = 15 * time.Minute
+
+// Delays before a message that failed is delivered again, after its first receive, its second and so on. A dead-letter queue takes a message at its fifth
+// receive or so, which must not come within the minutes that an outage lasts, or that somebody needs to replace a corrupt file. Most trouble with a store is
+// over at once, so that its first delay is short.
+var (
+	transientDelays = []time.Duration{15 * time.Second, time.Minute, 4 * time.Minute, maxDelay}
+	permanentDelays = []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, maxDelay}
 )
 
 // settle decides what becomes of a message: it is done if no object failed; otherwise it goes back, and its objects that are done are known as duplicates
@@ -52,11 +55,11 @@ func (p *Pipeline) settleFailed(ctx context.Context, m *queue.Message, failures 
 	}
 	switch {
 	case transient:
-		p.giveBack(m, delay(transientDelay, m.ReceiveCount))
+		p.giveBack(m, delay(transientDelays, m.ReceiveCount))
 	case mendable:
 		p.giveBack(m, maxDelay)
 	case !p.dropExhausted(ctx, m):
-		p.giveBack(m, delay(permanentDelay, m.ReceiveCount))
+		p.giveBack(m, delay(permanentDelays, m.ReceiveCount))
 	}
 }
 
@@ -100,9 +103,9 @@ func (p *Pipeline) giveBack(m *queue.Message, after time.Duration) {
 	}
 }
 
-// delay doubles with each delivery and is spread, so that messages that failed together do not come back together.
-func delay(base time.Duration, receiveCount int) time.Duration {
-	d := min(base<<min(max(receiveCount-1, 0), 10), maxDelay)
+// delay returns the delay after a receive, spread so that messages that failed together do not come back together.
+func delay(delays []time.Duration, receiveCount int) time.Duration {
+	d := delays[min(max(receiveCount, 1), len(delays))-1]
 	return d - rand.N(d/8+1)
 }
 

@@ -75,6 +75,9 @@ func (w *worker) handle(ctx context.Context, m *queue.Message) {
 		w.pipeline.settleInvalid(ctx, m, err)
 		return
 	}
+	for range notification.Ignored {
+		w.pipeline.aggregator.CountFile(aggregator.Skipped, "")
+	}
 	var failures []failure
 	for _, object := range notification.Objects {
 		if err := w.file(ctx, m, object); err != nil {
