@@ -119,7 +119,7 @@ func (c *Collector) describeReading() {
 		"Bytes of committed files after decompression. Replicas add up.")
 	c.formatInfo = c.gauge("format_info",
 		"A format of flow logs that was read, and what its fields allow. Always 1; take the maximum over replicas.",
-		"fields_version", "pkt_addresses", "flow_direction", "traffic_path", "aws_service", "instance_id", "nat_recognition")
+		"fields_version", "pkt_addresses", "flow_direction", "traffic_path", "aws_service", "vpc_id", "instance_id", "nat_recognition")
 	c.seriesLimited = c.counter("series_limited_total",
 		"Values added to the series other because limits.series was reached, by metric. Replicas add up.", "metric")
 	c.deltaFolds = c.counter("delta_folds_total",
@@ -222,7 +222,7 @@ func (c *Collector) collectReading(e emitter, s *aggregator.Snapshot) {
 	e.counter(c.inflated, float64(s.DecompressedBytes), s.Started)
 	for m := range s.Formats() {
 		l := m.Labels
-		e.gauge(c.formatInfo, 1, l.FieldsVersion, l.PktAddresses, l.FlowDirection, l.TrafficPath, l.AWSService, l.InstanceID, l.NATRecognition)
+		e.gauge(c.formatInfo, 1, l.FieldsVersion, l.PktAddresses, l.FlowDirection, l.TrafficPath, l.AWSService, l.VPCID, l.InstanceID, l.NATRecognition)
 	}
 	for m := range s.Limited() {
 		e.counter(c.seriesLimited, float64(m.Value), m.Created, m.Labels)

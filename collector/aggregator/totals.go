@@ -37,9 +37,9 @@ type (
 	}
 	// FormatLabels are the labels of vpcflow_format_info: what a header allows.
 	FormatLabels struct {
-		FieldsVersion                                                    string
-		PktAddresses, FlowDirection, TrafficPath, AWSService, InstanceID string
-		NATRecognition                                                   string
+		FieldsVersion                                                           string
+		PktAddresses, FlowDirection, TrafficPath, AWSService, VPCID, InstanceID string
+		NATRecognition                                                          string
 	}
 )
 
@@ -215,7 +215,7 @@ func (t *totals) file(file File, d *Delta, now time.Time) {
 	}
 }
 
-var otherFormat = FormatLabels{otherLabel, otherLabel, otherLabel, otherLabel, otherLabel, otherLabel, otherLabel}
+var otherFormat = FormatLabels{otherLabel, otherLabel, otherLabel, otherLabel, otherLabel, otherLabel, otherLabel, otherLabel}
 
 // formatLabels says what a header allows.
 func formatLabels(f *flowlog.Format) FormatLabels {
@@ -231,7 +231,7 @@ func formatLabels(f *flowlog.Format) FormatLabels {
 	switch {
 	case f.Has(flowlog.FieldInterfaceType):
 		recognition = recognisedByInterfaceType
-	case f.Has(flowlog.FieldPktSrcAddr) && f.Has(flowlog.FieldPktDstAddr):
+	case f.Has(flowlog.FieldPktSrcAddr) && f.Has(flowlog.FieldPktDstAddr) && f.Has(flowlog.FieldInterfaceID):
 		recognition = recognisedByLearning
 	case f.Has(flowlog.FieldResourceID):
 		recognition = recognisedByResourceID
@@ -242,6 +242,7 @@ func formatLabels(f *flowlog.Format) FormatLabels {
 		FlowDirection:  has(flowlog.FieldFlowDirection),
 		TrafficPath:    has(flowlog.FieldTrafficPath),
 		AWSService:     has(flowlog.FieldPktSrcAWSService, flowlog.FieldPktDstAWSService),
+		VPCID:          has(flowlog.FieldVPCID),
 		InstanceID:     has(flowlog.FieldInstanceID),
 		NATRecognition: recognition,
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
@@ -32,14 +33,41 @@ func (f *formatLog) seen(format *flowlog.Format) {
 	f.logger.Info("New flow log format", "fields_version", format.Version(), "fields", format.Columns(),
 		"pkt_addresses", format.Has(flowlog.FieldPktSrcAddr) && format.Has(flowlog.FieldPktDstAddr),
 		"flow_direction", format.Has(flowlog.FieldFlowDirection), "traffic_path", format.Has(flowlog.FieldTrafficPath),
-		"aws_service", format.Has(flowlog.FieldPktDstAWSService), "interface_type", format.Has(flowlog.FieldInterfaceType),
+		"aws_service", format.Has(flowlog.FieldPktDstAWSService), "vpc_id", format.Has(flowlog.FieldVPCID),
+		"instance_id", format.Has(flowlog.FieldInstanceID), "interface_type", format.Has(flowlog.FieldInterfaceType),
 		"resource_id", format.Has(flowlog.FieldResourceID), "header", clip(format.String()))
 	if unknown := format.Unknown(); len(unknown) > 0 {
 		f.logger.Warn("Unknown fields are ignored", "fields", clip(fmt.Sprintf("%q", unknown)))
 	}
-	if !format.Has(flowlog.FieldPktSrcAddr) || !format.Has(flowlog.FieldPktDstAddr) {
-		f.logger.Warn("Format without pkt-srcaddr and pkt-dstaddr: NAT gateways count only if flow_logs.nat_gateways names them, and without destinations")
+	if lacks := lacks(format); len(lacks) > 0 {
+		f.logger.Warn("Flow log format tells less than it could", "fields_version", format.Version(), "lacks", strings.Join(lacks, "; "))
 	}
+}
+
+// lacks says in words what a format keeps from being counted or told apart.
+func lacks(format *flowlog.Format) []string {
+	var out []string
+	lack := func(text string, fields ...flowlog.Field) {
+		for _, field := range fields {
+			if !format.Has(field) {
+				out = append(out, text)
+				return
+			}
+		}
+	}
+	pkt := format.Has(flowlog.FieldPktSrcAddr) && format.Has(flowlog.FieldPktDstAddr)
+	lack("without pkt-srcaddr and pkt-dstaddr NAT gateways count only if flow_logs.nat_gateways names them, and without destinations",
+		flowlog.FieldPktSrcAddr, flowlog.FieldPktDstAddr)
+	lack("without interface-id only regional NAT gateways count, and other traffic only as unknown", flowlog.FieldInterfaceID)
+	if pkt && !format.Has(flowlog.FieldInterfaceType) {
+		lack("without instance-id a NAT instance, which costs no processing, passes for a NAT gateway: what is learned is marked unverified", flowlog.FieldInstanceID)
+	}
+	lack("without vpc-id a client of a NAT gateway is known by its address, account and region only", flowlog.FieldVPCID)
+	lack("without flow-direction the sender of internal traffic is known once an interface has had two peers", flowlog.FieldFlowDirection)
+	lack("without traffic-path the way of traffic that no NAT gateway forwards is unknown", flowlog.FieldTrafficPath)
+	lack("without pkt-src-aws-service and pkt-dst-aws-service the AWS service of a remote is unknown",
+		flowlog.FieldPktSrcAWSService, flowlog.FieldPktDstAWSService)
+	return out
 }
 
 // report tells the operator what commits have found.
