@@ -18,6 +18,7 @@ type Format struct {
 	unknown []string
 	version int
 	read    int // read is the number of columns in plan that are read.
+	fast    fastPlan
 }
 
 // ParseFormat compiles a header line, or the log format of a flow log in AWS's ${...} notation. Names may be separated by runs of
@@ -70,6 +71,7 @@ func (f *Format) compile() {
 		}
 		f.plan[i] = field
 	}
+	f.compileFast()
 }
 
 // Has says whether the format has the field.

@@ -26,6 +26,9 @@ type Reader struct {
 	block      []byte
 	start, end int // block[start:end] is inflated and not yet read.
 
+	columns splitLine
+	times   timeCache
+
 	format    *Format
 	known     map[string]*Format // known are the formats by their header lines.
 	line      int64              // line counts all lines, lines the data lines.
@@ -38,7 +41,7 @@ type Reader struct {
 // NewReader returns a reader without a file.
 func NewReader(config Config) *Reader {
 	return &Reader{
-		config: config, source: bufio.NewReaderSize(nil, 64<<10), block: make([]byte, blockBytes), known: make(map[string]*Format),
+		config: config, source: bufio.NewReaderSize(nil, 64<<10), block: make([]byte, padBefore+blockBytes+padBehind), known: make(map[string]*Format),
 	}
 }
 
@@ -46,7 +49,7 @@ func NewReader(config Config) *Reader {
 // returned.
 func (r *Reader) Reset(source io.Reader) error {
 	r.source.Reset(source)
-	r.inflated, r.inflateErr, r.clean, r.start, r.end = 0, nil, false, 0, 0
+	r.inflated, r.inflateErr, r.clean, r.start, r.end = 0, nil, false, padBefore, padBefore
 	r.format, r.line, r.lines, r.malformed, r.err = nil, 0, 0, 0, nil
 	magic, err := r.source.Peek(2)
 	switch {
@@ -64,6 +67,9 @@ func (r *Reader) Reset(source io.Reader) error {
 // read (the file goes on behind it), and any other error when the whole file must be dropped.
 func (r *Reader) Read(record *Record) error {
 	for r.err == nil {
+		if r.format != nil && r.readUsual(record) {
+			return nil
+		}
 		line, err := r.nextLine()
 		if err != nil {
 			r.err = r.endError(err)
@@ -101,6 +107,24 @@ func (r *Reader) Read(record *Record) error {
 		return nil
 	}
 	return r.err
+}
+
+// readUsual reads the next line if it is complete in the block and of the usual form. Otherwise it changes nothing but the record.
+func (r *Reader) readUsual(record *Record) bool {
+	columns, next := r.columns.split(r.block, r.start, r.end)
+	if columns == 0 || columns != r.format.fast.columns {
+		return false
+	}
+	if record.Format != r.format {
+		*record = Record{Format: r.format}
+	}
+	if !r.columns.decode(&r.format.fast, &r.times, record) {
+		return false
+	}
+	r.start = next
+	r.line++
+	r.lines++
+	return true
 }
 
 // EndOfFile returns nil for the error that Read returns at the clean end of a file, and any other error as it is.
@@ -241,9 +265,9 @@ func (r *Reader) trim(line []byte) ([]byte, error) {
 
 // fill moves the unread rest to the front of the block and inflates behind it.
 func (r *Reader) fill() {
-	r.end = copy(r.block, r.block[r.start:r.end])
-	r.start = 0
-	n, err := r.gzip.Read(r.block[r.end:])
+	r.end = padBefore + copy(r.block[padBefore:], r.block[r.start:r.end])
+	r.start = padBefore
+	n, err := r.gzip.Read(r.block[r.end : len(r.block)-padBehind])
 	r.end += n
 	r.inflated += int64(n)
 	switch {

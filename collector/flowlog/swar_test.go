@@ -1,0 +1,97 @@
+package flowlog
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// padded returns a buffer with enough around a value, and where the value is in it.
+func padded(text, rest string) (b []byte, start, end int) {
+	const pad = "0123456789abcdef"
+	b = []byte(pad + text + rest + strings.Repeat("9", 20))
+	return b, len(pad), len(pad) + len(text)
+}
+
+func TestFastV4(t *testing.T) {
+	check := func(text string) {
+		t.Helper()
+		for _, rest := range []string{" ", "\n", ".", "1", "\x00"} {
+			b, start, end := padded(text, rest)
+			got, ok := fastV4(b, start, end)
+			want, wantOK := parseV4([]byte(text))
+			if ok != wantOK || ok && got != want {
+				t.Fatalf("%q before %q: got %x %t, want %x %t", text, rest, got, ok, want, wantOK)
+			}
+		}
+	}
+	for _, text := range strings.Fields(`0.0.0.0 255.255.255.255 1.2.3.4 10.20.30.40 100.200.100.200 256.1.1.1 1.256.1.1 1.1.1.256 1.1.1.999 01.1.1.1 1.1.1.00
+		1.1.1 1.1.1.1.1 1..1.1 .1.1.1 1.1.1. 1.1.1.a 1.1.1.: 1.1.1./ 1234.1.1.1 1.1.1.1234 - x ::1 fe80::1 1.1.1.1111111111 111.111.111.111 11111111111111 111.111.111.1111
+		1.1.1.é 1.1.-1.1 9.9.9.9`) {
+		check(text)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 {
+		var parts []string
+		for range 3 + rng.IntN(3) {
+			parts = append(parts, strconv.Itoa(rng.IntN([...]int{10, 100, 256, 300, 1001}[rng.IntN(5)])))
+		}
+		text := strings.Join(parts, ".")
+		if rng.IntN(4) == 0 {
+			i := rng.IntN(len(text))
+			text = text[:i] + string(rune(rng.IntN(128))) + text[i+1:]
+		}
+		check(text)
+	}
+}
+
+func TestFastUint(t *testing.T) {
+	check := func(text string) {
+		t.Helper()
+		for _, rest := range []string{" ", "\n", "7"} {
+			b, start, end := padded(text, rest)
+			got, ok := fastUint(b, start, end)
+			want, wantOK := parseUint([]byte(text))
+			if ok && (!wantOK || got != want) || !ok && wantOK && len(text) <= 16 {
+				t.Fatalf("%q before %q: got %d %t, want %d %t", text, rest, got, ok, want, wantOK)
+			}
+		}
+	}
+	for _, text := range []string{"", "0", "7", "00", "12345678", "123456789", "1234567890123456", "12345678901234567", "-", "1a", "a1", "1:", "1/", "99999999", "\x801", "1é"} {
+		check(text)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 {
+		text := strconv.FormatUint(rng.Uint64()>>rng.IntN(64), 10)
+		if rng.IntN(4) == 0 {
+			i := rng.IntN(len(text))
+			text = text[:i] + string(rune(rng.IntN(128))) + text[i+1:]
+		}
+		check(text)
+	}
+}
+
+func TestSeparators(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		w := rng.Uint64()
+		if rng.IntN(2) == 0 {
+			w &= 0x3f * eachByte
+		}
+		var want, wantDots uint32
+		for i := range 8 {
+			if c := byte(w >> (8 * i)); c <= ' ' {
+				want |= 1 << i
+			} else if c == '.' {
+				wantDots |= 1 << i
+			}
+		}
+		if got := gather(separators(w)); got != want {
+			t.Fatalf("separators of %016x: got %08b, want %08b", w, got, want)
+		}
+		if got := gather(equalBytes(w, '.')); got != wantDots {
+			t.Fatalf("dots of %016x: got %08b, want %08b", w, got, wantDots)
+		}
+	}
+}
