@@ -400,7 +400,8 @@ func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
 		}
 	}
 	for key := range n.held.clients {
-		if key.shape.OneEndPrivate() {
+		// The private end behind a translation is the interface's own at an instance with pods; elsewhere it is somebody's whose packets pass.
+		if key.shape.OneEndPrivate() && (!key.shape.Translated() || n.attributes.instanceID != "") {
 			try(key.client)
 		}
 	}

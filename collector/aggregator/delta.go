@@ -94,7 +94,13 @@ type deltaClient struct {
 const (
 	serviceUnknown uint16 = iota
 	serviceNone
+	// The format has the destination's service but not the source's, which is the remote if the row turns out to be a leg D, and not if it is internal traffic.
+	serviceOpen
+	numNoServices
 )
+
+// noServices are the label values of the first services; that of serviceOpen depends on the class of the rows.
+var noServices = [numNoServices]string{serviceUnknown: unknownLabel, serviceNone: noneLabel}
 
 // NewDelta returns an empty delta that holds at most about maxKeys keys in each of its tables; what comes beyond is summed without its remote or client.
 func NewDelta(networks *classifier.Networks, maxKeys int) *Delta {
@@ -103,7 +109,7 @@ func NewDelta(networks *classifier.Networks, maxKeys int) *Delta {
 		byName:    make(map[string]uint32),
 		remotes:   make(map[deltaRemote]int32),
 		clients:   make(map[deltaClient]int32),
-		services:  []string{"unknown", "none"},
+		services:  slices.Clone(noServices[:]),
 		byService: make(map[string]uint16),
 	}
 }
@@ -117,7 +123,7 @@ func (d *Delta) Reset(networks *classifier.Networks) {
 	clear(d.byService)
 	clear(d.interfaces)
 	clear(d.formats)
-	d.interfaces, d.services, d.formats = d.interfaces[:0], d.services[:2], d.formats[:0]
+	d.interfaces, d.services, d.formats = d.interfaces[:0], d.services[:numNoServices], d.formats[:0]
 	d.remoteCounts, d.clientCounts = d.remoteCounts[:0], d.clientCounts[:0]
 	d.last = d.last[:0]
 	d.folds, d.lastRecord = 0, 0
@@ -216,6 +222,9 @@ func (d *Delta) addClient(key deltaClient, c Counts) {
 func (d *Delta) service(r *flowlog.Record, o classifier.Observation) uint16 {
 	service := o.Service
 	if !r.Format.Has(o.ServiceField) {
+		if o.Shape.Private() && r.Format.Has(flowlog.FieldPktDstAWSService) {
+			return serviceOpen
+		}
 		return serviceUnknown
 	}
 	if service == nil && (!o.Shape.HasPkt() || o.Shape.DirectionOpen()) {

@@ -1,6 +1,8 @@
 package aggregator
 
 import (
+	"cmp"
+
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
@@ -37,7 +39,7 @@ func (a *Aggregator) Explain(file File, networks *classifier.Networks, r *flowlo
 	}
 	o := networks.Read(r)
 	e.Client, e.Remote = o.Ends.Client, o.Ends.Remote
-	e.Service = d.services[d.service(r, o)]
+	e.Service = cmp.Or(d.services[d.service(r, o)], unknownLabel)
 	switch {
 	case r.Rejected:
 		e.Class = classifier.Class{Disposition: classifier.Rejected, Rule: classifier.RuleRejected}

@@ -8,6 +8,9 @@ const otherLabel = "other"
 // unknownLabel is the label value of what the logs do not tell.
 const unknownLabel = "unknown"
 
+// noneLabel is the AWS service of a remote that belongs to none.
+const noneLabel = "none"
+
 const maxLabelBytes = 64
 
 // idLabel makes an id from a log safe as a label value: AWS's ids are short and of few characters, and whatever is not is summed up as one.

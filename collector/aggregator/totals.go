@@ -147,6 +147,12 @@ func (t *totals) count(n *netInterface, key remoteKey, class classifier.Class, c
 	if class.Disposition != classifier.Counted {
 		return
 	}
+	if key.service == noServices[serviceOpen] {
+		key.service = unknownLabel
+		if class.Direction == classifier.Internal {
+			key.service = noneLabel
+		}
+	}
 	labels := PacketLabels{n.name.account, n.name.region, class.Direction, class.Path}
 	*admit(t, &t.packets, "vpcflow_packets_total", labels, PacketLabels{otherLabel, otherLabel, class.Direction, class.Path}, now) += c.Packets
 	*admit(t, &t.bytes, "vpcflow_bytes_total", ByteLabels{labels, key.service},

@@ -179,3 +179,15 @@ func (f Format) ShowsTranslation() bool { return f.Has("pkt-srcaddr") && f.Has("
 func (f Format) ShowsTransit() bool {
 	return f.ShowsTranslation() && (f.Has("instance-id") || f.Has("interface-type"))
 }
+
+// ShowsLoadBalancer says whether a Network Load Balancer that preserves its clients' addresses can be told from a NAT gateway: it hides them before its
+// targets and talks to them in its own name as a NAT gateway does with remotes. Its type tells, or the ports, of which the lower is its own side's.
+func (f Format) ShowsLoadBalancer() bool {
+	return f.ShowsTransit() && (f.Has("interface-type") || f.Has("srcport") && f.Has("dstport"))
+}
+
+// ShowsInstances says whether a NAT instance is told for what it is, or else taken for a gateway. A format that names types, but no instances, makes it an
+// interface without a type, which is none of both.
+func (f Format) ShowsInstances() bool {
+	return f.ShowsTranslation() && (f.Has("instance-id") || !f.Has("interface-type"))
+}

@@ -16,6 +16,7 @@ const (
 	ClientView   Disposition = "client_view"
 	ReceiverSide Disposition = "receiver_side"
 	Transit      Disposition = "transit"
+	Overlapping  Disposition = "overlapping_flow_log"
 	Rejected     Disposition = "rejected"
 	NoData       Disposition = "no_data"
 	SkipData     Disposition = "skip_data"
@@ -39,6 +40,7 @@ type Path string
 const (
 	PathUnknown                   Path = "unknown"
 	PathNAT                       Path = "nat"
+	PathNATInstance               Path = "nat_instance"
 	PathInternal                  Path = "internal"
 	PathInternetGateway           Path = "internet_gateway"
 	PathInternetGatewayOrEndpoint Path = "igw_or_gateway_endpoint"
@@ -46,6 +48,7 @@ const (
 	PathVirtualPrivateGateway     Path = "virtual_private_gateway"
 	PathPeering                   Path = "peering"
 	PathLocalZone                 Path = "local_zone"
+	PathUnseenMiddlebox           Path = "unseen_middlebox"
 )
 
 // The values of aws_service that are not AWS's own.
@@ -53,6 +56,9 @@ const (
 	ServiceNone    = "none"    // ServiceNone: the record says "-".
 	ServiceUnknown = "unknown" // ServiceUnknown: the format has no such field.
 )
+
+// unknownGateway is the label of what a client's view shows of forwarded traffic: it does not name the gateway.
+const unknownGateway = "unknown"
 
 // Verdict is what is to be made of a row. All but Disposition mean something only for Counted rows; Gateway is a gateway's label, empty where
 // no NAT gateway forwarded the bytes.

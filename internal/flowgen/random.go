@@ -3,6 +3,7 @@ package flowgen
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,8 +35,14 @@ type Options struct {
 	Recognition Recognition
 	// Conversations is the number of conversations beyond those that every scenario needs; 80 where zero.
 	Conversations int
-	// Format is the format of all flow logs where it is not nil. It must suit Recognition, and have resource-id.
+	// Format is the format of all flow logs where it is not nil. It must suit Recognition.
 	Format []string
+	// Everyday leaves out the rarer topologies, formats and vantages, but for those that are asked for.
+	Everyday bool
+	// With are topologies that every scenario has, as far as its formats allow.
+	With []Topology
+	// Vantage is left to chance where empty.
+	Vantage Vantage
 }
 
 // GatewayConfig is an item of the exporter's nat_gateways setting.
@@ -47,28 +54,45 @@ type GatewayConfig struct {
 type Scenario struct {
 	Seed        uint64
 	Recognition Recognition
+	// Vantage is what to configure as nat_vantage.
+	Vantage Vantage
+	// Topologies are the rarer ones that the network has.
+	Topologies []Topology
+	// Leading files come first, if there are any. Their rows are three hours older than the traffic.
+	Leading []File
 	// Files hold the traffic, in no order; any order is as good.
 	Files []File
 	// Closing files come last. They hold NODATA rows of every interface, two hours younger than the traffic, and end every wait for later rows.
 	Closing []File
-	// Ledger is the outcome of Files and Closing.
+	// Ledger is the outcome of Leading, Files and Closing.
 	Ledger Ledger
 	// NATGateways is what to configure.
 	NATGateways []GatewayConfig
-	// Gateways are all gateways, FlowLogs all flow logs.
+	// Gateways are all gateways that are logged, NAT instances among them; FlowLogs are all flow logs.
 	Gateways []*Gateway
 	FlowLogs []*FlowLog
 
-	rows []Logged
+	rows     []Logged
+	overlaps []overlap
 }
 
-// Recut returns the same rows in other files and another order. The Ledger is the same.
+// Recut returns the rows of Files in other files and another order. The Ledger is the same.
 func (s Scenario) Recut(seed uint64) []File { return cutFiles(newRand(seed), s.rows) }
+
+// CutInto returns the rows of Files, shuffled, in files of so many rows; only the last one of a flow log may have less. A file is named for its newest row
+// and may hold older ones, other than AWS's. Flow logs that overlap are cut by window first, since a reader tells by windows which of them it
+// believes. The Ledger is the same.
+func (s Scenario) CutInto(rowsPerFile int, seed uint64) []File {
+	return cutInto(newRand(seed), s.rows, rowsPerFile, func(l *FlowLog) bool {
+		return slices.ContainsFunc(s.overlaps, func(o overlap) bool { return l == o.first || l == o.second })
+	})
+}
 
 // String describes the scenario for the message of a failed test.
 func (s Scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d, recognition %s, %d rows in %d files", s.Seed, s.Recognition, len(s.rows), len(s.Files))
+	fmt.Fprintf(&b, "seed %d, recognition %s, vantage %s, %d rows in %d files, topologies %v",
+		s.Seed, s.Recognition, s.Vantage, len(s.rows), len(s.Files), s.Topologies)
 	for _, l := range s.FlowLogs {
 		fmt.Fprintf(&b, "\n%s of %s in %s: %s", l.ID, l.Account, l.Region, l.Format.Header())
 	}
@@ -93,18 +117,27 @@ func Random(seed uint64, opt Options) Scenario {
 		opt.Conversations = defaultConversations
 	}
 	n := newRandomNetwork(rng, opt)
-	traffic := Span{start, start.Add(time.Duration(1+rng.IntN(4)) * FileWindow)}
-	t := randomTraffic{rng: rng, network: n, recorder: NewRecorder(seed), span: traffic}
+	s := Scenario{
+		Seed: seed, Recognition: opt.Recognition, Vantage: n.vantage, Topologies: n.rarities, Gateways: n.gateways(), FlowLogs: n.logs,
+		overlaps: n.overlaps,
+	}
+	t := randomTraffic{rng: rng, network: n, recorder: NewRecorder(seed)}
+	t.recorder.Vantage, t.recorder.overlaps = n.vantage, n.overlaps
+
+	t.span = Span{start.Add(-3 * time.Hour), start.Add(-3*time.Hour + FileWindow)}
+	t.leading()
+	s.Leading = cutFiles(rng, t.recorder.Take())
+
+	t.span = Span{start, start.Add(time.Duration(1+rng.IntN(4)) * FileWindow)}
 	t.needed()
 	for range opt.Conversations {
 		t.conversation()
 	}
 	t.odds()
-
-	s := Scenario{Seed: seed, Recognition: opt.Recognition, Gateways: n.gateways(), FlowLogs: n.flowLogs()}
 	s.rows = t.recorder.Take()
 	s.Files = cutFiles(rng, s.rows)
-	t.close(Span{traffic.To.Add(2 * time.Hour), traffic.To.Add(2*time.Hour + Interval)})
+
+	t.close(Span{t.span.To.Add(2 * time.Hour), t.span.To.Add(2*time.Hour + Interval)})
 	s.Closing = cutFiles(rng, t.recorder.Take())
 	s.Ledger = t.recorder.Ledger()
 	if opt.Recognition == Configured || opt.Recognition == Plain {
@@ -113,10 +146,13 @@ func Random(seed uint64, opt Options) Scenario {
 	return s
 }
 
-// configure lists gateways as an operator may: zonal ones by interface, with or without the rest.
+// configure lists gateways as an operator may: zonal ones by interface, with or without the rest. NAT instances are none.
 func configure(rng *rand.Rand, gateways []*Gateway) []GatewayConfig {
 	var configs []GatewayConfig
 	for _, g := range gateways {
+		if g.IsInstance() {
+			continue
+		}
 		c := GatewayConfig{ENI: g.ENI}
 		if g.Regional() || rng.IntN(2) == 0 {
 			c.ID, c.Name = g.ID, g.Name

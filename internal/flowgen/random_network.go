@@ -12,9 +12,19 @@ type randomNetwork struct {
 	rng     *rand.Rand
 	opt     Options
 	formats map[owner]Format
+	// owners are those of the everyday VPCs; each has a NAT gateway that is logged.
+	owners  []owner
 	vpcs    []*randomVPC
 	remotes []Remote
 	used    map[netip.Addr]bool
+	logs    []*FlowLog
+	vantage Vantage
+	// rarities are the rarer topologies, and what they add: their traffic, gateways and VPCs beside those of the everyday VPCs, flow logs that overlap.
+	rarities []Topology
+	rare     []*rareTraffic
+	extra    []*Gateway
+	extras   int
+	overlaps []overlap
 }
 
 // owner is whose flow logs have one format.
@@ -25,6 +35,7 @@ type owner struct {
 // randomVPC is a VPC with everything in it.
 type randomVPC struct {
 	*VPC
+	owner    owner
 	gateways []*Gateway
 	// clients are behind NAT, publics have a route to an internet gateway instead.
 	clients, publics []*Instance
@@ -45,10 +56,14 @@ func newRandomNetwork(rng *rand.Rand, opt Options) *randomNetwork {
 		o := owner{accounts[rng.IntN(1+i)], regions[rng.IntN(1+i)]}
 		if _, known := n.formats[o]; !known {
 			n.formats[o] = randomFormat(rng, opt)
+			n.owners = append(n.owners, o)
 		}
 		n.vpcs = append(n.vpcs, n.vpc(o, i))
 	}
 	n.makeRemotes()
+	n.vantage = randomVantage(rng, opt)
+	n.addRarities()
+	n.markUnseenNAT()
 	return n
 }
 
@@ -56,8 +71,9 @@ func newRandomNetwork(rng *rand.Rand, opt Options) *randomNetwork {
 func (n *randomNetwork) vpc(o owner, i int) *randomVPC {
 	format := n.formats[o]
 	cidrs := []string{"10.0.0.0/16", "172.20.0.0/16", "192.168.0.0/16"}
-	v := &randomVPC{hasEndpoint: n.rng.IntN(2) == 0}
+	v := &randomVPC{owner: o, hasEndpoint: n.rng.IntN(2) == 0}
 	v.VPC = &VPC{ID: n.id("vpc-"), CIDR: netip.MustParsePrefix(cidrs[i]), FlowLog: n.flowLog(o, format)}
+	n.keepLog(v.FlowLog)
 	if (n.first(o) || format.Has("vpc-id")) && n.rng.IntN(2) == 0 {
 		v.CIDR = netip.MustParsePrefix(cidrs[0])
 	}
@@ -72,7 +88,11 @@ func (n *randomNetwork) vpc(o owner, i int) *randomVPC {
 		v.gateways = append(v.gateways, n.zonal(v))
 	}
 	if n.opt.Recognition != Plain && n.rng.IntN(3) == 0 {
-		v.gateways = append(v.gateways, n.regional(v, o))
+		if g := n.regional(v, o); formatOf(g).Has("resource-id") {
+			// Without it a regional gateway's rows are known, but not whose they are.
+			v.gateways = append(v.gateways, g)
+			n.keepLog(g.FlowLog)
+		}
 	}
 	for j := range 2 + n.rng.IntN(7) {
 		in := n.instance(v)
@@ -99,15 +119,33 @@ func (n *randomNetwork) flowLog(o owner, f Format) *FlowLog {
 	}
 }
 
+// keepLog lists a flow log as one of the network's; nil is none.
+func (n *randomNetwork) keepLog(l *FlowLog) {
+	if l != nil {
+		n.logs = append(n.logs, l)
+	}
+}
+
 func (n *randomNetwork) zonal(v *randomVPC) *Gateway {
-	g := &Gateway{ID: n.id("nat-"), Name: "egress", VPC: v.VPC, Subnet: n.subnet(v), ENI: n.id("eni-"), Private: v.addr()}
+	g := &Gateway{
+		ID: n.id("nat-"), Name: "egress", VPC: v.VPC, Subnet: n.subnet(v), ENI: n.id("eni-"), Private: v.addr(),
+		Public: []netip.Addr{n.public("13.38.0.0/16")},
+	}
 	g.HidesAccount = n.rng.IntN(10) == 0
 	if n.rng.IntN(4) == 0 {
 		for range 1 + n.rng.IntN(7) {
 			g.Secondary = append(g.Secondary, v.addr())
 		}
+		g.ShowsSecondary = n.mayShowSecondary(v) && n.rng.IntN(2) == 0
 	}
 	return g
+}
+
+// mayShowSecondary says whether rows of leg B may show a secondary address in srcaddr. Without pkt-addresses legs A and D are told by the gateway's own
+// address, the one in all of its rows, unless flow-direction tells.
+func (n *randomNetwork) mayShowSecondary(v *randomVPC) bool {
+	f := v.format()
+	return !n.opt.Everyday && (f.ShowsTranslation() || f.Has("flow-direction"))
 }
 
 func (n *randomNetwork) regional(v *randomVPC, o owner) *Gateway {
@@ -116,7 +154,7 @@ func (n *randomNetwork) regional(v *randomVPC, o owner) *Gateway {
 		g.Public = append(g.Public, n.public("13.36.0.0/16"))
 	}
 	if n.rng.IntN(2) == 0 {
-		g.FlowLog = n.flowLog(o, v.FlowLog.Format)
+		g.FlowLog = n.flowLog(o, n.regionalFormat(v.FlowLog.Format))
 	}
 	return g
 }
@@ -125,7 +163,7 @@ func (n *randomNetwork) instance(v *randomVPC) *Instance {
 	in := &Instance{ENI: n.id("eni-"), ID: n.id("i-"), Role: "web frontend", Subnet: n.subnet(v), Addr: v.addr()}
 	if n.rng.IntN(4) == 0 {
 		in.ID = ""
-		in.Task = NewTask(v.FlowLog.Region, v.FlowLog.Account, "main", "checkout", fmt.Sprintf("%016x%016x", n.rng.Uint64(), n.rng.Uint64()))
+		in.Task = NewTask(v.owner.region, v.owner.account, "main", "checkout", fmt.Sprintf("%016x%016x", n.rng.Uint64(), n.rng.Uint64()))
 	}
 	return in
 }
@@ -203,23 +241,21 @@ func (n *randomNetwork) id(prefix string) string {
 	return fmt.Sprintf("%s0%016x", prefix, n.rng.Uint64())
 }
 
+// gateways returns all gateways that are logged.
 func (n *randomNetwork) gateways() []*Gateway {
-	var all []*Gateway
+	all := slices.Clone(n.extra)
 	for _, v := range n.vpcs {
 		all = append(all, v.gateways...)
 	}
-	return all
+	return slices.DeleteFunc(all, func(g *Gateway) bool { return !logged(g) })
 }
 
-func (n *randomNetwork) flowLogs() []*FlowLog {
-	var all []*FlowLog
-	for _, v := range n.vpcs {
-		all = append(all, v.FlowLog)
-		for _, g := range v.gateways {
-			if g.FlowLog != nil {
-				all = append(all, g.FlowLog)
-			}
-		}
+// markUnseenNAT marks the flow logs of accounts and regions whose NAT gateways are in no flow log.
+func (n *randomNetwork) markUnseenNAT() {
+	for _, l := range n.logs {
+		l.NATUnseen = !slices.ContainsFunc(n.gateways(), func(g *Gateway) bool {
+			own, _, _ := g.vantage()
+			return own.Account == l.Account && own.Region == l.Region
+		})
 	}
-	return all
 }

@@ -22,21 +22,37 @@ func (t *randomTraffic) needed() {
 		}
 		for _, in := range v.publics {
 			for _, remote := range t.twoRemotes() {
-				t.recorder.Direct(Conversation{Client: in, Remote: remote, Up: t.volume(), Down: t.volume(), Span: t.span}, v.publicPath)
+				t.recorder.Direct(t.talk(in, remote), v.publicPath)
 			}
+		}
+	}
+	for _, rare := range t.network.rare {
+		if rare.needed != nil {
+			rare.needed(t)
 		}
 	}
 }
 
-// show sends through a gateway to two remotes, both ways. A gateway with secondary addresses does so from its primary one first.
+// leading makes the traffic that is hours older than the rest.
+func (t *randomTraffic) leading() {
+	for _, rare := range t.network.rare {
+		if rare.leading != nil {
+			rare.leading(t)
+		}
+	}
+}
+
+// show sends through a gateway to two remotes, both ways. A gateway with secondary addresses does so from its primary one first, if that is ever
+// used, since not all rows from secondary ones prove that it is a gateway.
 func (t *randomTraffic) show(g *Gateway, client *Instance) {
 	if client.Gateways[0] != g {
 		client.Gateways = append(client.Gateways, g)
 	}
-	primary := *g
-	primary.Secondary = nil
+	if !g.OnlySecondary {
+		g = g.primary()
+	}
 	for _, remote := range t.twoRemotes() {
-		t.recorder.NAT(&primary, Conversation{Client: client, Remote: remote, Up: t.volume(), Down: t.volume(), Span: t.span})
+		t.recorder.NAT(g, t.talk(client, remote))
 	}
 }
 
@@ -47,7 +63,13 @@ func (t *randomTraffic) twoRemotes() []Remote {
 
 // conversation makes one conversation of a random kind.
 func (t *randomTraffic) conversation() {
-	v := t.network.vpcs[t.rng.IntN(len(t.network.vpcs))]
+	if rare := t.network.rare; len(rare) > 0 && t.rng.IntN(4) == 0 {
+		if again := anyOf(t.rng, rare).again; again != nil {
+			again(t)
+			return
+		}
+	}
+	v := t.network.anyVPC()
 	switch t.rng.IntN(10) {
 	case 0, 1:
 		t.internal(v)
@@ -63,12 +85,12 @@ func (t *randomTraffic) conversation() {
 }
 
 func (t *randomTraffic) client(v *randomVPC) {
-	c := Conversation{Client: v.clients[t.rng.IntN(len(v.clients))], Remote: t.network.remote(), Up: t.volume(), Down: t.volume(), Span: t.span}
+	c := t.talk(anyOf(t.rng, v.clients), t.network.remote())
 	if t.rng.IntN(8) == 0 {
 		c.Down = Volume{}
 	}
 	if v.hasEndpoint && (c.Remote.Service == "S3" || c.Remote.Service == "DYNAMODB") && t.rng.IntN(2) == 0 {
-		t.recorder.Direct(c, TrafficPathGatewayEndpoint)
+		t.recorder.Direct(c, [...]int{TrafficPathGatewayEndpoint, TrafficPathInternetGatewayOrEndpoint}[t.rng.IntN(2)])
 		return
 	}
 	t.recorder.NAT(c.Client.Gateways[t.rng.IntN(len(c.Client.Gateways))], c)
@@ -78,12 +100,12 @@ func (t *randomTraffic) public(v *randomVPC) {
 	if len(v.publics) == 0 {
 		return
 	}
-	in := v.publics[t.rng.IntN(len(v.publics))]
+	in := anyOf(t.rng, v.publics)
 	remote, path := t.network.remote(), v.publicPath
 	if v.hasEndpoint && remote.Service == "S3" {
 		path = TrafficPathGatewayEndpoint
 	}
-	t.recorder.Direct(Conversation{Client: in, Remote: remote, Up: t.volume(), Down: t.volume(), Span: t.span}, path)
+	t.recorder.Direct(t.talk(in, remote), path)
 }
 
 func (t *randomTraffic) internal(v *randomVPC) {
@@ -142,16 +164,10 @@ func (t *randomTraffic) odds() {
 	}
 }
 
-// close lets time pass at every interface.
+// close lets time pass at every interface that has logged something.
 func (t *randomTraffic) close(s Span) {
-	for _, v := range t.network.vpcs {
-		for _, in := range v.instances() {
-			t.recorder.NoData(in, s)
-		}
-		for _, g := range v.gateways {
-			t.recorder.NoData(g, s)
-		}
-		t.recorder.NoData(v.attachment, s)
+	for _, at := range t.recorder.seen {
+		t.recorder.NoData(at, s)
 	}
 }
 

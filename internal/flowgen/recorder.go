@@ -3,6 +3,7 @@ package flowgen
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,15 @@ const maxRows = 6
 // Volume is what one side of a conversation sends. Without Bytes nothing is sent; without Packets they are full-sized ones.
 type Volume struct {
 	Bytes, Packets int64
+}
+
+// whole returns the volume with its packets, none of them empty.
+func (v Volume) whole() Volume {
+	if v.Packets <= 0 {
+		v.Packets = 1 + v.Bytes/1400
+	}
+	v.Packets = min(v.Packets, v.Bytes)
+	return v
 }
 
 // Span is a stretch of time; To is not part of it.
@@ -43,9 +53,15 @@ func (l *Logged) AppendLine(b []byte) []byte {
 // made. Rows come out in the order they were made. A Recorder with the same seed and the same calls makes the same rows. It is not safe for
 // concurrent use.
 type Recorder struct {
-	rng    *rand.Rand
-	rows   []Logged
-	ledger Ledger
+	// Vantage is how the reader counts; it must be set before the first row.
+	Vantage Vantage
+
+	rng      *rand.Rand
+	rows     []Logged
+	ledger   Ledger
+	overlaps []overlap
+	// seen are the interfaces that have logged rows.
+	seen []Interface
 }
 
 // NewRecorder returns a recorder without rows.
@@ -109,6 +125,9 @@ func (r *Recorder) leg(x exchange, egress bool, v Volume, s Span, verdict Verdic
 		return
 	}
 	flowLog, row := r.row(x, egress)
+	if flowLog == nil {
+		return
+	}
 	for _, p := range r.cut(v, s) {
 		row.Start, row.End, row.Bytes, row.Packets = p.start, p.end, p.bytes, p.packets
 		r.add(Logged{FlowLog: flowLog, Row: row, Verdict: verdict})
@@ -118,11 +137,15 @@ func (r *Recorder) leg(x exchange, egress bool, v Volume, s Span, verdict Verdic
 // row returns a row of an exchange without its volume and times.
 func (r *Recorder) row(x exchange, egress bool) (*FlowLog, Row) {
 	flowLog, row, _ := x.at.vantage()
+	r.note(x.at)
 	row.SrcAddr, row.DstAddr = x.src.addr, x.dst.addr
 	row.SrcPort, row.DstPort = x.pktSrc.port, x.pktDst.port
 	row.PktSrcAddr, row.PktDstAddr = x.pktSrc.addr, x.pktDst.addr
 	row.PktSrcService, row.PktDstService = x.pktSrc.service, x.pktDst.service
 	row.Protocol, row.TCPFlags, row.Type = x.protocol, r.tcpFlags(x.protocol), "IPv4"
+	if x.pktSrc.addr.Is6() {
+		row.Type = "IPv6"
+	}
 	row.Action, row.LogStatus = Accept, StatusOK
 	row.FlowDirection = string(Ingress)
 	if egress {
@@ -132,7 +155,28 @@ func (r *Recorder) row(x exchange, egress bool) (*FlowLog, Row) {
 	return flowLog, row
 }
 
+// note remembers that an interface logs rows.
+func (r *Recorder) note(at Interface) {
+	_, row, _ := at.vantage()
+	if !slices.ContainsFunc(r.seen, func(i Interface) bool {
+		_, other, _ := i.vantage()
+		return row.InterfaceID == other.InterfaceID && row.ResourceID == other.ResourceID
+	}) {
+		r.seen = append(r.seen, at)
+	}
+}
+
+// add enters a row, and its copies in flow logs that log the same interface.
 func (r *Recorder) add(l Logged) {
+	r.enter(l)
+	for _, o := range r.overlaps {
+		if o.covers(l) {
+			r.enter(o.copy(l))
+		}
+	}
+}
+
+func (r *Recorder) enter(l Logged) {
 	r.ledger.Book(l.FlowLog, &l.Row, l.Verdict)
 	r.rows = append(r.rows, l)
 }
@@ -151,10 +195,7 @@ type piece struct {
 
 // cut splits a volume at random into rows that sum up to it, each within one aggregation interval of the span.
 func (r *Recorder) cut(v Volume, s Span) []piece {
-	if v.Packets <= 0 {
-		v.Packets = 1 + v.Bytes/1400
-	}
-	v.Packets = min(v.Packets, v.Bytes)
+	v = v.whole()
 	intervals := max(1, int(s.To.Sub(s.From)/Interval))
 	n := 1 + r.rng.IntN(int(min(int64(intervals), maxRows, v.Packets)))
 	pieces := make([]piece, n)

@@ -10,9 +10,11 @@ type InterfaceType string
 
 // The interface types that the generator makes. The empty type renders as "-".
 const (
-	TypeNATGateway         InterfaceType = "nat_gateway"
-	TypeRegionalNATGateway InterfaceType = "regional_nat_gateway"
-	TypeTransitGateway     InterfaceType = "transit_gateway"
+	TypeNATGateway          InterfaceType = "nat_gateway"
+	TypeRegionalNATGateway  InterfaceType = "regional_nat_gateway"
+	TypeTransitGateway      InterfaceType = "transit_gateway"
+	TypeVPCEndpoint         InterfaceType = "vpc_endpoint"
+	TypeNetworkLoadBalancer InterfaceType = "network_load_balancer"
 )
 
 // Action is AWS's action of a row.

@@ -26,6 +26,8 @@ type FlowLog struct {
 	// Prefix is the bucket owner's own, with a slash at its end, or empty.
 	Prefix string
 	Layout Layout
+	// NATUnseen says that no flow log of the account and region logs a NAT gateway. What clients see of forwarded traffic is all there is of it then.
+	NATUnseen bool
 }
 
 // FileName returns the name that AWS gives a file with records from window on.
@@ -52,12 +54,22 @@ func (l *FlowLog) Key(window time.Time, hash string) string {
 	return l.Prefix + "AWSLogs/" + dir + l.FileName(t, hash)
 }
 
-// VPC is a virtual private cloud, logged as a whole by FlowLog, which also names its account and region.
+// VPC is a virtual private cloud, logged as a whole by FlowLog, which also names its account and region. A VPC without a FlowLog is logged by nobody.
 type VPC struct {
-	ID      string
-	CIDR    netip.Prefix
+	ID   string
+	CIDR netip.Prefix
+	// CIDR6 is its IPv6 block, a /56, if it has one.
+	CIDR6   netip.Prefix
 	FlowLog *FlowLog
 	Subnets []*Subnet
+}
+
+// format returns the format in which the VPC is logged: one without any column if it is not.
+func (v *VPC) format() Format {
+	if v.FlowLog == nil {
+		return Format{}
+	}
+	return v.FlowLog.Format
 }
 
 // Subnet is a subnet in one availability zone.
@@ -65,6 +77,21 @@ type Subnet struct {
 	ID, AZID string
 	CIDR     netip.Prefix
 	VPC      *VPC
+	// Unlogged leaves the subnet's interfaces out, as where flow logs belong to the other subnets.
+	Unlogged bool
+}
+
+// place is where an interface is: the flow log that gets its rows, or nil, a row that says so, and the same in the words of a next hop.
+func (s *Subnet) place(eni string) (*FlowLog, Row, NextHop) {
+	log, row := s.VPC.FlowLog, noTraffic()
+	if log != nil {
+		row.AccountID, row.Region = log.Account, log.Region
+	}
+	if s.Unlogged {
+		log = nil
+	}
+	row.VPCID, row.InterfaceID, row.SubnetID, row.AZID = s.VPC.ID, eni, s.ID, s.AZID
+	return log, row, NextHop{InterfaceID: eni, SubnetID: s.ID, AZID: s.AZID, VPCID: s.VPC.ID}
 }
 
 // AZID returns the id of a region's n-th availability zone, as "euw3-az1".
@@ -82,85 +109,52 @@ func AZID(region string, n int) string {
 	return fmt.Sprintf("%s-az%d", id, n)
 }
 
-// Interface is what logs rows: an Instance, a Gateway or an Attachment.
+// hiddenAccount is the account-id of some interfaces that AWS created.
+const hiddenAccount = "unknown"
+
+// Interface is what logs rows: an Instance, a Gateway, an Attachment, an Endpoint or a LoadBalancer.
 type Interface interface {
-	// vantage returns the flow log that gets the rows, a row with all that the interface says of itself and no traffic, and what others say of
-	// it as their next hop.
+	// vantage returns the flow log that gets the rows, or nil if none does, a row with all that the interface says of itself and no traffic, and
+	// what others say of it as their next hop.
 	vantage() (*FlowLog, Row, NextHop)
 	// own returns an address under which the interface can be reached.
 	own() netip.Addr
 }
 
-// Gateway is a public NAT gateway. A zonal one has an interface in a Subnet and a Private address, and perhaps Secondary ones; a regional one has
-// neither but an id and Public addresses, and its rows may go to a flow log of its own. Source: AWS, "Flow log record examples".
-type Gateway struct {
-	// ID is "nat-..."; Name is the operator's.
-	ID, Name string
-	VPC      *VPC
-
-	// Subnet, ENI, Private and Secondary are a zonal gateway's.
-	Subnet    *Subnet
-	ENI       string
-	Private   netip.Addr
-	Secondary []netip.Addr
-
-	// Public and FlowLog are a regional gateway's. Without a FlowLog of its own the VPC's logs it.
-	Public  []netip.Addr
-	FlowLog *FlowLog
-
-	// HidesAccount makes account-id "unknown" in its rows, as AWS does for some interfaces that it created.
-	HidesAccount bool
+// formatOf returns the format in which an interface is logged: one without any column if it is not.
+func formatOf(i Interface) Format {
+	log, _, _ := i.vantage()
+	if log == nil {
+		return Format{}
+	}
+	return log.Format
 }
 
-// Regional says whether the gateway is a regional one.
-func (g *Gateway) Regional() bool { return g.Subnet == nil }
-
-// Label is the gateway's name in metrics: the id of a zonal gateway's interface, a regional gateway's own.
-func (g *Gateway) Label() string {
-	if g.Regional() {
-		return g.ID
-	}
-	return g.ENI
+// hop returns what others say of an interface as their next hop.
+func hop(i Interface) NextHop {
+	_, _, h := i.vantage()
+	return h
 }
 
-func (g *Gateway) own() netip.Addr {
-	if g.Regional() {
-		return g.Public[0]
-	}
-	return g.Private
+// logged says whether a flow log gets the interface's rows.
+func logged(i Interface) bool {
+	log, _, _ := i.vantage()
+	return log != nil
 }
 
-func (g *Gateway) vantage() (*FlowLog, Row, NextHop) {
-	log := g.VPC.FlowLog
-	if g.FlowLog != nil {
-		log = g.FlowLog
-	}
-	row := noTraffic()
-	row.AccountID, row.Region, row.VPCID = log.Account, log.Region, g.VPC.ID
-	if g.HidesAccount {
-		row.AccountID = "unknown"
-	}
-	if g.Regional() {
-		row.ResourceID, row.InterfaceType = g.ID, TypeRegionalNATGateway
-		// A hop without an interface leaves the next-hop fields empty.
-		return log, row, NextHop{}
-	}
-	row.InterfaceType = TypeNATGateway
-	row.InterfaceID, row.SubnetID, row.AZID = g.ENI, g.Subnet.ID, g.Subnet.AZID
-	return log, row, NextHop{InterfaceID: g.ENI, SubnetID: g.Subnet.ID, AZID: g.Subnet.AZID, VPCID: g.VPC.ID, InterfaceType: TypeNATGateway}
-}
-
-// Instance is an EC2 instance or an ECS task with one interface and one private address.
+// Instance is an EC2 instance or an ECS task with one interface and one private address, and perhaps an IPv6 one. As a node of EKS it also has pods.
 type Instance struct {
 	ENI, ID string
 	// Role is the operator's name for it, in the tags of version 11.
 	Role   string
 	Subnet *Subnet
 	Addr   netip.Addr
+	// Addr6 is set in a dual-stack subnet.
+	Addr6 netip.Addr
 	// Task is set for ECS tasks, which have no instance id.
 	Task Task
 	// Gateways are the NAT gateways that its default route has led to. An instance with any is behind NAT: each of them must forward
-	// something of it in the traffic that is made, since that is how a reader knows.
+	// something of it in both directions in the traffic that is made, since that is how a reader knows.
 	Gateways []*Gateway
 }
 
@@ -169,43 +163,55 @@ func (i *Instance) BehindNAT() bool { return len(i.Gateways) > 0 }
 
 func (i *Instance) own() netip.Addr { return i.Addr }
 
+// ownFor returns the address under which the instance talks to another one.
+func (i *Instance) ownFor(peer netip.Addr) netip.Addr {
+	if peer.Is6() {
+		return i.Addr6
+	}
+	return i.Addr
+}
+
 func (i *Instance) vantage() (*FlowLog, Row, NextHop) {
-	log := i.Subnet.VPC.FlowLog
-	row := noTraffic()
-	row.AccountID, row.Region, row.VPCID = log.Account, log.Region, i.Subnet.VPC.ID
-	row.InterfaceID, row.SubnetID, row.AZID = i.ENI, i.Subnet.ID, i.Subnet.AZID
+	log, row, next := i.Subnet.place(i.ENI)
 	row.InstanceID, row.Task = i.ID, i.Task
 	row.InstanceTag, row.InterfaceTag = percentEncode(i.Role), percentEncode(i.Role)
-	return log, row, NextHop{InterfaceID: i.ENI, SubnetID: i.Subnet.ID, AZID: i.Subnet.AZID, VPCID: i.Subnet.VPC.ID}
+	return log, row, next
 }
 
-// Attachment is a transit gateway's interface in a VPC.
-type Attachment struct {
-	ENI    string
-	Subnet *Subnet
-	Addr   netip.Addr
-}
-
-func (a *Attachment) own() netip.Addr { return a.Addr }
-
-func (a *Attachment) vantage() (*FlowLog, Row, NextHop) {
-	log := a.Subnet.VPC.FlowLog
-	row := noTraffic()
-	row.AccountID, row.Region, row.VPCID = log.Account, log.Region, a.Subnet.VPC.ID
-	row.InterfaceID, row.SubnetID, row.AZID = a.ENI, a.Subnet.ID, a.Subnet.AZID
-	row.InterfaceType = TypeTransitGateway
-	return log, row, NextHop{
-		InterfaceID: a.ENI, SubnetID: a.Subnet.ID, AZID: a.Subnet.AZID, VPCID: a.Subnet.VPC.ID, InterfaceType: TypeTransitGateway,
-	}
-}
-
-// Remote is a public host.
+// Remote is a host outside: a public one, or, for private NAT gateways, one of another private network.
 type Remote struct {
 	Addr netip.Addr
 	// Service is what AWS writes into pkt-dst-aws-service; empty for third parties.
 	Service string
 	// Port and Protocol are 443 and TCP where zero.
 	Port, Protocol int
+}
+
+func (m Remote) end() end {
+	port := m.Port
+	if port == 0 {
+		port = portHTTPS
+	}
+	return end{addr: m.Addr, port: port, service: m.Service}
+}
+
+func (m Remote) protocol() int {
+	if m.Protocol == 0 {
+		return protocolTCP
+	}
+	return m.Protocol
+}
+
+// nat64Prefix is the well-known prefix of RFC 6052, under which an IPv6 client reaches an IPv4 remote through NAT64.
+var nat64Prefix = netip.MustParsePrefix("64:ff9b::/96")
+
+// nat64 returns the end under which an IPv6 client knows an IPv4 remote. AWS names no service for such an address.
+func (m Remote) nat64() end {
+	b, v4 := nat64Prefix.Addr().As16(), m.Addr.As4()
+	copy(b[12:], v4[:])
+	e := m.end()
+	e.addr, e.service = netip.AddrFrom16(b), ""
+	return e
 }
 
 // percentEncode writes a tag's value as AWS does: all but letters, digits and a few signs percent-encoded.
