@@ -47,7 +47,7 @@ type Record struct {
 	PktSrcAddr, PktDstAddr Addr // PktSrcAddr and PktDstAddr are the packet's true ends; equal to the leg's where the record does not say.
 
 	Bytes, Packets   uint64
-	SrcPort, DstPort uint16 // SrcPort and DstPort are 0 where they are none.
+	SrcPort, DstPort uint16 // SrcPort and DstPort are read of translated rows only, and 0 otherwise.
 	Start, End       int64  // Start and End are Unix seconds.
 
 	Direction            Direction
@@ -172,8 +172,14 @@ func (r *Record) finish() Field {
 	if r.PktDstAddr.IsZero() {
 		r.PktDstAddr = r.DstAddr
 	}
+	if !r.translated() {
+		r.SrcPort, r.DstPort = 0, 0
+	}
 	return noField
 }
+
+// translated says whether an address of the leg is not the packet's.
+func (r *Record) translated() bool { return r.PktSrcAddr != r.SrcAddr || r.PktDstAddr != r.DstAddr }
 
 func setAddr(dst *Addr, v []byte, missing bool) string {
 	if missing {
