@@ -50,8 +50,22 @@ func (a *Aggregator) Explain(file File, networks *classifier.Networks, r *flowlo
 		facts := n.held.under
 		facts.Released = true
 		e.Class = classifier.Classify(withKey(facts, n, remoteKey{remote: o.Ends.Remote, shape: o.Shape}), o.Shape)
+		e.nameEnds(o.Shape)
 	}
 	return e
+}
+
+// nameEnds corrects the ends of a gateway's legs in a format without pkt-addresses: both name the client and the gateway, and none the remote.
+func (e *Explanation) nameEnds(s classifier.Shape) {
+	if s.HasPkt() || !s.Private() {
+		return
+	}
+	switch e.Class.Rule { //nolint:exhaustive // All others name their ends rightly.
+	case classifier.RuleLegA:
+		e.Remote = flowlog.Addr{}
+	case classifier.RuleLegD:
+		e.Client, e.Remote = e.Remote, flowlog.Addr{}
+	}
 }
 
 // ownedByOther says whether another flow log owned the interface at a time.

@@ -196,7 +196,7 @@ func lineOf(e aggregator.Explanation) Line {
 	if e.Class.Disposition == classifier.Counted {
 		line.Direction, line.Path = e.Class.Direction.String(), e.Class.Path.String()
 	}
-	if !e.Remote.IsZero() {
+	if !e.Client.IsZero() {
 		line.Client, line.Remote = e.Client.String(), e.Remote.String()
 	}
 	return line
