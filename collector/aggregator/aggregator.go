@@ -194,7 +194,11 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		}
 	}
 	for key, i := range d.clients {
-		if p := parts[key.iface]; !p.overlaps {
+		p := parts[key.iface]
+		if key.shape.OneEndPrivate() && !key.client.IsZero() && !p.role.IsNAT() {
+			p.addresses.add(key.client)
+		}
+		if !p.overlaps {
 			p.held.addClient(clientKey{key.client, key.shape}, d.clientCounts[i])
 		}
 	}
@@ -387,11 +391,12 @@ func (a *Aggregator) named(n *netInterface) bool {
 	}
 }
 
-// lastNamed returns when a NAT gateway has last named an address of the interface as a client.
+// lastNamed returns when a NAT gateway has last named an address of the interface as a client. To be a client is a fact about the interface, so it holds for all
+// of its addresses, and for rows of later files that show others.
 func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
 	try := func(address flowlog.Addr) {
 		if at, known := a.clients.named(n.place(), n.attributes.vpcID, address, n.life); known {
-			last, ok = max(last, at), true
+			n.named = max(n.named, at)
 		}
 	}
 	for _, own := range [...]*candidates{&n.own.v4, &n.own.v6} {
@@ -399,12 +404,10 @@ func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
 			try(address)
 		}
 	}
-	for key := range n.held.clients {
-		if key.shape.OneEndPrivate() {
-			try(key.client)
-		}
+	for _, address := range n.addresses.sorted {
+		try(address.address)
 	}
-	return last, ok
+	return n.named, n.named > 0 && n.named >= a.newest-forgetSeconds
 }
 
 // settle counts the rows of an interface that can be classified and holds the others.

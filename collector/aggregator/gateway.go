@@ -50,6 +50,10 @@ func (n *netInterface) become(role classifier.Role, by string) {
 	if role != n.role {
 		n.released = n.name.id == otherLabel
 	}
+	if role.IsNAT() {
+		// The private ends of its rows are its clients, not itself.
+		n.addresses, n.named = addressSample{}, 0
+	}
 	n.role, n.recognisedBy = role, by
 }
 
