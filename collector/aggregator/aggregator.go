@@ -457,10 +457,11 @@ func unnamed(key remoteKey) remoteKey {
 	return key
 }
 
-// withKey adds to the facts what they say about one key. All rows of an interface carry its own address, so of an untranslated row one end is it.
+// withKey adds to the facts what they say about one key. All rows of an interface carry its own address, so of an untranslated row one end is it. A NAT gateway
+// has several, but clients send to the primary one only.
 func withKey(f classifier.Facts, n *netInterface, key remoteKey) classifier.Facts {
 	f.RemoteOwn, f.OwnKnown = n.isOwn(key.remote)
-	f.ClientOwn = f.OwnKnown && !f.RemoteOwn && !key.shape.Translated()
+	f.ClientOwn = f.OwnKnown && !f.RemoteOwn && !key.shape.Translated() && (n.legs.primary || !n.role.IsNAT())
 	f.RemoteSeen = n.legs.bare.has(key.remote) || n.legs.shown.has(key.remote)
 	return f
 }
