@@ -194,7 +194,11 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		}
 	}
 	for key, i := range d.clients {
-		if p := parts[key.iface]; !p.overlaps {
+		p := parts[key.iface]
+		if p.isOwnEnd(key) {
+			p.addresses.add(key.client)
+		}
+		if !p.overlaps {
 			p.held.addClient(clientKey{key.client, key.shape}, d.clientCounts[i])
 		}
 	}
@@ -387,11 +391,12 @@ func (a *Aggregator) named(n *netInterface) bool {
 	}
 }
 
-// lastNamed returns when a NAT gateway has last named an address of the interface as a client.
+// lastNamed returns when a NAT gateway has last named an address of the interface as a client. To be a client is a fact about the interface, so it holds for all
+// of its addresses, and for rows of later files that show others.
 func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
 	try := func(address flowlog.Addr) {
 		if at, known := a.clients.named(n.place(), n.attributes.vpcID, address, n.life); known {
-			last, ok = max(last, at), true
+			n.named = max(n.named, at)
 		}
 	}
 	for _, own := range [...]*candidates{&n.own.v4, &n.own.v6} {
@@ -399,13 +404,10 @@ func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
 			try(address)
 		}
 	}
-	for key := range n.held.clients {
-		// The private end behind a translation is the interface's own at an instance with pods; elsewhere it is somebody's whose packets pass.
-		if key.shape.OneEndPrivate() && (!key.shape.Translated() || n.attributes.instanceID != "") {
-			try(key.client)
-		}
+	for _, address := range n.addresses.sorted {
+		try(address.address)
 	}
-	return last, ok
+	return n.named, n.named > 0 && n.named >= a.newest-forgetSeconds
 }
 
 // settle counts the rows of an interface that can be classified and holds the others.
@@ -455,10 +457,11 @@ func unnamed(key remoteKey) remoteKey {
 	return key
 }
 
-// withKey adds to the facts what they say about one key. All rows of an interface carry its own address, so of an untranslated row one end is it.
+// withKey adds to the facts what they say about one key. All rows of an interface carry its own address, so of an untranslated row one end is it. A NAT gateway
+// has several, but clients send to the primary one only.
 func withKey(f classifier.Facts, n *netInterface, key remoteKey) classifier.Facts {
 	f.RemoteOwn, f.OwnKnown = n.isOwn(key.remote)
-	f.ClientOwn = f.OwnKnown && !f.RemoteOwn && !key.shape.Translated()
+	f.ClientOwn = f.OwnKnown && !f.RemoteOwn && !key.shape.Translated() && (n.legs.primary || !n.role.IsNAT())
 	f.RemoteSeen = n.legs.bare.has(key.remote) || n.legs.shown.has(key.remote)
 	return f
 }

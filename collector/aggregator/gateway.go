@@ -50,6 +50,10 @@ func (n *netInterface) become(role classifier.Role, by string) {
 	if role != n.role {
 		n.released = n.name.id == otherLabel
 	}
+	if role.IsNAT() {
+		// The private ends of its rows are its clients, not itself.
+		n.addresses, n.named = addressSample{}, 0
+	}
 	n.role, n.recognisedBy = role, by
 }
 
@@ -78,6 +82,8 @@ func (n *netInterface) forget() {
 // gatewayLegs is what a NAT gateway's rows show of its addresses and of its remotes.
 type gatewayLegs struct {
 	own addressSet // own are the gateway's addresses: it has up to eight.
+	// primary: the address that all of leg A and leg C arrive at is among them; leg B leaves from any.
+	primary bool
 	// hidden are the private ends that rows hide, shown those opposite to them, and bare the remotes of untranslated private rows. Only a private gateway has any.
 	hidden, shown, bare addressSet
 	// inner and outer are the newest ends of rows of a learned gateway's client legs and of its leg B.
@@ -128,9 +134,6 @@ func (n *netInterface) contradicted() bool {
 // learnLegs collects what the rows of a zonal gateway show of its addresses and of its private remotes.
 func (n *netInterface) learnLegs() {
 	l := &n.legs
-	if a, ok := n.own.v4.address(); ok {
-		l.own.add(a, maxOwnAddresses)
-	}
 	for key := range n.held.remotes {
 		switch {
 		case !key.shape.Private():
@@ -148,11 +151,16 @@ func (n *netInterface) learnLegs() {
 		case key.shape.Translated():
 		case key.shape.OneEndPrivate():
 			l.own.add(key.client, maxOwnAddresses)
+			l.primary = l.primary || !key.shape.HasPkt() && !key.shape.FromClient()
 		case key.shape.Ingress():
 			l.bare.add(key.client, maxPrivateEnds)
 		case key.shape.Egress():
 			l.own.add(key.client, maxOwnAddresses)
 		}
+	}
+	for key := range n.held.remotes {
+		// A private row to an own address is leg A.
+		l.primary = l.primary || !key.shape.HasPkt() && key.shape.Private() && l.own.has(key.remote)
 	}
 }
 
