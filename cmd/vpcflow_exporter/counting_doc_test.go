@@ -295,8 +295,8 @@ func TestCountingExamplesAddUp(t *testing.T) {
 			if got := e.count(t, e.files); !maps.Equal(got, want) {
 				t.Fatalf("the lines add up to\n%s\ncounted were\n%s", sums(want), sums(got))
 			}
-			if strings.HasPrefix(name, "overlap-") {
-				return // Of two flow logs the first one that reports owns an interface.
+			if strings.HasPrefix(name, "overlap-") || name == "gateway-retired" {
+				return // Of two flow logs the first one that reports owns an interface; and what an interface was an hour ago is not what it is.
 			}
 			rows := e.rows(t)
 			for range exampleOrders {

@@ -53,6 +53,8 @@ type Config struct {
 	Series      int // Series bounds all label sets together.
 	HeldKeys    int // HeldKeys bounds the keys of all rows held back.
 	Duplicates  int // Duplicates bounds the identities of files remembered.
+	// Explain makes the aggregator remember what it has counted each key as, for its method Explain. That is not bounded.
+	Explain bool
 }
 
 // DefaultConfig returns the documented defaults.
@@ -94,6 +96,7 @@ type Aggregator struct {
 	pruned     int64
 	heldKeys   int
 	findings   findings
+	classes    map[classKey]explainedClass // classes are what keys were counted as, nil without Config.Explain.
 
 	totals totals
 }
@@ -114,6 +117,9 @@ func New(config Config, prices Pricer, now func() time.Time) *Aggregator {
 		gateways:   make(map[interfaceName]*netInterface),
 		natScopes:  make(map[natScope]struct{}),
 		clocks:     make(map[place]int64),
+	}
+	if config.Explain {
+		a.classes = make(map[classKey]explainedClass)
 	}
 	a.totals.init(config.Series, now())
 	a.publish()
@@ -444,6 +450,9 @@ func (a *Aggregator) count(n *netInterface, key remoteKey, class classifier.Clas
 	if class.Path == classifier.PathUnseenMiddlebox {
 		a.found(FindingUnseenMiddlebox, n, "", "")
 	}
+	if a.classes != nil {
+		a.classes[classKey{n.name, key.remote, key.shape}] = n.explained(class)
+	}
 	a.totals.count(n, key, class, c, a.prices, a.now())
 }
 
@@ -483,15 +492,29 @@ func (a *Aggregator) hold(n *netInterface) {
 
 // settleWaiting counts what others have taught enough about, releases what has waited too long, and holds the bound on memory.
 func (a *Aggregator) settleWaiting() {
+	a.endWaits(func(n *netInterface) bool { return a.clock(n.place()) >= n.held.since+holdSeconds })
 	for n := range a.waiting {
-		if a.clock(n.place()) >= n.held.since+holdSeconds {
-			a.release(n)
-		} else if a.facts(n) != n.held.under {
+		if a.facts(n) != n.held.under {
 			a.settle(n)
 		}
 	}
 	for a.heldKeys > a.config.HeldKeys {
 		a.release(a.largestWaiting())
+	}
+}
+
+// endWaits releases the interfaces whose wait is over. What only the end of a wait tells about one of them may concern the others, and comes first.
+func (a *Aggregator) endWaits(over func(*netInterface) bool) {
+	for n := range a.waiting {
+		if over(n) && n.forwardsThroughSecondary() {
+			n.public.both = true
+			a.learn(n)
+		}
+	}
+	for n := range a.waiting {
+		if over(n) {
+			a.release(n)
+		}
 	}
 }
 
@@ -510,9 +533,7 @@ func (a *Aggregator) release(n *netInterface) {
 func (a *Aggregator) Finish() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for n := range a.waiting {
-		a.release(n)
-	}
+	a.endWaits(func(*netInterface) bool { return true })
 	a.publish()
 }
 

@@ -46,6 +46,34 @@ func (n *netInterface) forwards() bool {
 	return n.public.forwards() || n.attributes.instanceID == "" && n.private.forwards()
 }
 
+// forwardsThroughSecondary says, at the end of a wait, whether the interface is a NAT gateway that sends by secondary addresses only, and whose rows show the
+// primary one in their place: it passes on to a remote that it has hidden, but with sources that are none of its clients. A firewall's endpoint passes on
+// its clients' own packets.
+func (n *netInterface) forwardsThroughSecondary() bool {
+	if n.role != classifier.RoleUndecided || !n.suspect() || !n.public.hidden.meets(&n.public.passed) {
+		return false
+	}
+	var clients, sources addressSet
+	for key := range n.held.clients {
+		switch key.shape.Sight() {
+		case classifier.SightHidden:
+			clients.add(key.client, maxPrivateEnds)
+		case classifier.SightPassed:
+			sources.add(key.client, maxOwnAddresses)
+		case classifier.SightNone, classifier.SightBare:
+		}
+	}
+	for source := range sources {
+		if clients.has(source) {
+			return false
+		}
+	}
+	return len(clients) > 0 && len(sources) > 0 && len(sources) <= maxAddresses
+}
+
+// AWS gives a NAT gateway at most so many private addresses.
+const maxAddresses = 8
+
 func (n *netInterface) become(role classifier.Role, by string) {
 	if role != n.role {
 		n.released = n.name.id == otherLabel
@@ -110,7 +138,7 @@ func (s addressSet) has(a flowlog.Addr) bool {
 }
 
 const (
-	// The bound on what a hostile log can make of a NAT gateway's addresses, of which it has at most 8.
+	// The bound on what a hostile log can make of a NAT gateway's addresses.
 	maxOwnAddresses = 64
 	// The bound on the private remotes that a gateway is remembered to have shown.
 	maxPrivateEnds = 10_000

@@ -102,7 +102,8 @@ func TestAnyOrder(t *testing.T) {
 			nat eni-nat egress 1000 priced
 			nat eni-nat ingress 50000 priced
 			records counted 2 bytes 51000
-			records nat_public_leg 2 bytes 51000`},
+			records nat_public_leg 2 bytes 51000`,
+		},
 		"the same without packet addresses": {
 			header: "interface-id srcaddr dstaddr bytes", config: aggregator.Config{NATGateways: []aggregator.Gateway{{ENI: "eni-nat"}}}, rows: `
 			eni-nat 10.0.1.5 10.0.0.220 1000
@@ -113,6 +114,20 @@ func TestAnyOrder(t *testing.T) {
 			bytes ingress nat 50000
 			nat eni-nat egress 1000 priced
 			nat eni-nat ingress 50000 priced
+			records counted 2 bytes 51000
+			records nat_public_leg 2 bytes 51000`,
+		},
+		"egress only through a secondary address, shown as the primary one": {header: fullHeader, rows: `
+			eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1000 ingress - 40000 443
+			eni-nat - vpc-1 10.0.0.220 203.0.113.5 10.0.0.221 203.0.113.5 1000 egress 8 1025 443
+			eni-nat - vpc-1 203.0.113.5 10.0.0.220 203.0.113.5 10.0.0.221 50000 ingress - 443 1025
+			eni-nat - vpc-1 10.0.0.220 10.0.1.5 203.0.113.5 10.0.1.5 50000 egress 1 443 40000
+			eni-cli i-1 vpc-1 10.0.1.5 203.0.113.5 10.0.1.5 203.0.113.5 1000 egress - 40000 443`, want: `
+			bytes egress nat 1000
+			bytes ingress nat 50000
+			nat eni-nat egress 1000 priced
+			nat eni-nat ingress 50000 priced
+			records client_view 1 bytes 1000
 			records counted 2 bytes 51000
 			records nat_public_leg 2 bytes 51000`},
 		"private gateway": {header: fullHeader, rows: `
@@ -201,6 +216,12 @@ func TestAnyOrder(t *testing.T) {
 			eni-fw - 203.0.113.5 10.0.9.9 203.0.113.5 10.0.1.5 900
 			eni-fw - 10.0.9.9 10.0.1.5 203.0.113.5 10.0.1.5 900`, want: `
 			records transit 4 bytes 2000`},
+		"a firewall's endpoint with several clients": {header: fullHeader, rows: `
+			eni-fw - vpc-1 10.0.1.5 10.0.9.9 10.0.1.5 203.0.113.5 100 ingress - 40000 443
+			eni-fw - vpc-1 10.0.9.9 203.0.113.5 10.0.1.5 203.0.113.5 100 egress - 40000 443
+			eni-fw - vpc-1 10.0.1.6 10.0.9.9 10.0.1.6 203.0.113.5 200 ingress - 40000 443
+			eni-fw - vpc-1 10.0.9.9 203.0.113.5 10.0.1.6 203.0.113.5 200 egress - 40000 443`, want: `
+			records transit 4 bytes 600`},
 		"a load balancer that keeps its clients' addresses": {header: fullHeader, rows: `
 			eni-nlb - vpc-1 203.0.113.5 10.0.0.50 203.0.113.5 10.0.0.50 100 ingress - 50000 443
 			eni-nlb - vpc-1 10.0.0.50 10.0.1.9 203.0.113.5 10.0.1.9 100 egress 1 50000 443

@@ -78,6 +78,7 @@ type Writer interface {
 
 // Explain reads the files as one range and writes what each of their lines was taken for. An error names the file.
 func Explain(config Config, files []File, w Writer) error {
+	config.Aggregator.Explain = true
 	a := aggregator.New(config.Aggregator, unpriced{}, time.Now)
 	x := explainer{config: config, aggregator: a, reader: flowlog.NewReader(config.FlowLog)}
 	for i, f := range files {
