@@ -70,11 +70,15 @@ func TestMetricsAreDocumented(t *testing.T) {
 // TestDocumentsNameExistingMetrics looks for metrics in all documents.
 func TestDocumentsNameExistingMetrics(t *testing.T) {
 	exported := exportedMetrics(t)
-	documents, err := filepath.Glob(filepath.Join(repositoryRoot, "*.md"))
-	if err != nil || len(documents) == 0 {
-		t.Fatalf("got documents %q, %v", documents, err)
+	documents := []string{filepath.Join(repositoryRoot, "collector", "README.md")}
+	for _, folder := range []string{".", "docs"} {
+		pages, err := filepath.Glob(filepath.Join(repositoryRoot, folder, "*.md"))
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("got documents %q, %v", pages, err)
+		}
+		documents = append(documents, pages...)
 	}
-	for _, document := range append(documents, filepath.Join(repositoryRoot, "collector", "README.md")) {
+	for _, document := range documents {
 		page, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)

@@ -40,9 +40,12 @@ func runExplain(f flags, stdout io.Writer) error {
 	if f.outputFormat == "json" {
 		writer = explain.NewJSON(stdout)
 	}
-	return explain.Explain(explain.Config{
-		Aggregator: s.aggregator, Networks: s.pipeline.Networks, FlowLog: s.pipeline.FlowLog, DeltaKeys: s.pipeline.DeltaKeys,
-	}, files, writer)
+	return explain.Explain(explainConfig(s), files, writer)
+}
+
+// explainConfig makes an explanation count as the daemon would.
+func explainConfig(s stages) explain.Config {
+	return explain.Config{Aggregator: s.aggregator, Networks: s.pipeline.Networks, FlowLog: s.pipeline.FlowLog, DeltaKeys: s.pipeline.DeltaKeys}
 }
 
 // optionalConfig loads the configuration file, or the defaults if there is no file under the default name.

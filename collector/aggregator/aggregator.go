@@ -53,6 +53,8 @@ type Config struct {
 	Series      int // Series bounds all label sets together.
 	HeldKeys    int // HeldKeys bounds the keys of all rows held back.
 	Duplicates  int // Duplicates bounds the identities of files remembered.
+	// Explain makes the aggregator remember what it has counted each key as, for its method Explain. That is not bounded.
+	Explain bool
 }
 
 // DefaultConfig returns the documented defaults.
@@ -94,6 +96,7 @@ type Aggregator struct {
 	pruned     int64
 	heldKeys   int
 	findings   findings
+	classes    map[classKey]explainedClass // classes are what keys were counted as, nil without Config.Explain.
 
 	totals totals
 }
@@ -114,6 +117,9 @@ func New(config Config, prices Pricer, now func() time.Time) *Aggregator {
 		gateways:   make(map[interfaceName]*netInterface),
 		natScopes:  make(map[natScope]struct{}),
 		clocks:     make(map[place]int64),
+	}
+	if config.Explain {
+		a.classes = make(map[classKey]explainedClass)
 	}
 	a.totals.init(config.Series, now())
 	a.publish()
@@ -194,7 +200,11 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		}
 	}
 	for key, i := range d.clients {
-		if p := parts[key.iface]; !p.overlaps {
+		p := parts[key.iface]
+		if p.isOwnEnd(key) {
+			p.addresses.add(key.client)
+		}
+		if !p.overlaps {
 			p.held.addClient(clientKey{key.client, key.shape}, d.clientCounts[i])
 		}
 	}
@@ -387,11 +397,12 @@ func (a *Aggregator) named(n *netInterface) bool {
 	}
 }
 
-// lastNamed returns when a NAT gateway has last named an address of the interface as a client.
+// lastNamed returns when a NAT gateway has last named an address of the interface as a client. To be a client is a fact about the interface, so it holds for all
+// of its addresses, and for rows of later files that show others.
 func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
 	try := func(address flowlog.Addr) {
 		if at, known := a.clients.named(n.place(), n.attributes.vpcID, address, n.life); known {
-			last, ok = max(last, at), true
+			n.named = max(n.named, at)
 		}
 	}
 	for _, own := range [...]*candidates{&n.own.v4, &n.own.v6} {
@@ -399,13 +410,10 @@ func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
 			try(address)
 		}
 	}
-	for key := range n.held.clients {
-		// The private end behind a translation is the interface's own at an instance with pods; elsewhere it is somebody's whose packets pass.
-		if key.shape.OneEndPrivate() && (!key.shape.Translated() || n.attributes.instanceID != "") {
-			try(key.client)
-		}
+	for _, address := range n.addresses.sorted {
+		try(address.address)
 	}
-	return last, ok
+	return n.named, n.named > 0 && n.named >= a.newest-forgetSeconds
 }
 
 // settle counts the rows of an interface that can be classified and holds the others.
@@ -442,6 +450,9 @@ func (a *Aggregator) count(n *netInterface, key remoteKey, class classifier.Clas
 	if class.Path == classifier.PathUnseenMiddlebox {
 		a.found(FindingUnseenMiddlebox, n, "", "")
 	}
+	if a.classes != nil {
+		a.classes[classKey{n.name, key.remote, key.shape}] = n.explained(class)
+	}
 	a.totals.count(n, key, class, c, a.prices, a.now())
 }
 
@@ -455,10 +466,11 @@ func unnamed(key remoteKey) remoteKey {
 	return key
 }
 
-// withKey adds to the facts what they say about one key. All rows of an interface carry its own address, so of an untranslated row one end is it.
+// withKey adds to the facts what they say about one key. All rows of an interface carry its own address, so of an untranslated row one end is it. A NAT gateway
+// has several, but clients send to the primary one only.
 func withKey(f classifier.Facts, n *netInterface, key remoteKey) classifier.Facts {
 	f.RemoteOwn, f.OwnKnown = n.isOwn(key.remote)
-	f.ClientOwn = f.OwnKnown && !f.RemoteOwn && !key.shape.Translated()
+	f.ClientOwn = f.OwnKnown && !f.RemoteOwn && !key.shape.Translated() && (n.legs.primary || !n.role.IsNAT())
 	f.RemoteSeen = n.legs.bare.has(key.remote) || n.legs.shown.has(key.remote)
 	return f
 }
@@ -480,15 +492,29 @@ func (a *Aggregator) hold(n *netInterface) {
 
 // settleWaiting counts what others have taught enough about, releases what has waited too long, and holds the bound on memory.
 func (a *Aggregator) settleWaiting() {
+	a.endWaits(func(n *netInterface) bool { return a.clock(n.place()) >= n.held.since+holdSeconds })
 	for n := range a.waiting {
-		if a.clock(n.place()) >= n.held.since+holdSeconds {
-			a.release(n)
-		} else if a.facts(n) != n.held.under {
+		if a.facts(n) != n.held.under {
 			a.settle(n)
 		}
 	}
 	for a.heldKeys > a.config.HeldKeys {
 		a.release(a.largestWaiting())
+	}
+}
+
+// endWaits releases the interfaces whose wait is over. What only the end of a wait tells about one of them may concern the others, and comes first.
+func (a *Aggregator) endWaits(over func(*netInterface) bool) {
+	for n := range a.waiting {
+		if over(n) && n.forwardsThroughSecondary() {
+			n.public.both = true
+			a.learn(n)
+		}
+	}
+	for n := range a.waiting {
+		if over(n) {
+			a.release(n)
+		}
 	}
 }
 
@@ -507,9 +533,7 @@ func (a *Aggregator) release(n *netInterface) {
 func (a *Aggregator) Finish() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for n := range a.waiting {
-		a.release(n)
-	}
+	a.endWaits(func(*netInterface) bool { return true })
 	a.publish()
 }
 

@@ -18,16 +18,34 @@ type Explanation struct {
 	Service        string
 }
 
-// Explain says what a record of a committed file was taken for. It means something only after Finish, when nothing waits any more.
+// classKey is what all rows of one class have in common. Rows that have waited may have lost their remote.
+type classKey struct {
+	name   interfaceName
+	remote flowlog.Addr
+	shape  classifier.Shape
+}
+
+// explainedClass is a class and the gateway that the interface was at the time.
+type explainedClass struct {
+	class                 classifier.Class
+	gateway, recognisedBy string
+}
+
+func (n *netInterface) explained(class classifier.Class) explainedClass {
+	if !n.role.IsNAT() {
+		return explainedClass{class: class}
+	}
+	return explainedClass{class, n.label(), n.recognisedBy}
+}
+
+// Explain says what a record of a committed file was taken for. It means something only with Config.Explain, and after Finish, when nothing waits any more.
 func (a *Aggregator) Explain(file File, networks *classifier.Networks, r *flowlog.Record) Explanation {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d := NewDelta(networks, 1)
 	n := a.interfaceNamed(file, d.interfaces[d.interfaceOf(r)].name)
-	e := Explanation{Interface: n.label()}
-	if n.role.IsNAT() {
-		e.Gateway, e.RecognisedBy = n.label(), n.recognisedBy
-	}
+	now := n.explained(classifier.Class{})
+	e := Explanation{Interface: n.label(), Gateway: now.gateway, RecognisedBy: now.recognisedBy}
 	switch r.Status {
 	case flowlog.StatusNoData:
 		e.Class = classifier.Class{Disposition: classifier.NoData, Rule: classifier.RuleNoTraffic}
@@ -46,12 +64,27 @@ func (a *Aggregator) Explain(file File, networks *classifier.Networks, r *flowlo
 	case n.ownedByOther(file.FlowLogID, r.End):
 		e.Class = classifier.Class{Disposition: classifier.OverlappingFlowLog, Rule: classifier.RuleOverlaps}
 	default:
-		// All rows were classified under these facts, or under fewer that gave the same class.
-		facts := n.held.under
-		facts.Released = true
-		e.Class = classifier.Classify(withKey(facts, n, remoteKey{remote: o.Ends.Remote, shape: o.Shape}), o.Shape)
+		then, ok := a.classes[classKey{n.name, o.Ends.Remote, o.Shape}]
+		if !ok {
+			then = a.classes[classKey{n.name, flowlog.Addr{}, o.Shape}]
+		}
+		e.Class, e.Gateway, e.RecognisedBy = then.class, then.gateway, then.recognisedBy
+		e.nameEnds(o.Shape)
 	}
 	return e
+}
+
+// nameEnds corrects the ends of a gateway's legs in a format without pkt-addresses: both name the client and the gateway, and none the remote.
+func (e *Explanation) nameEnds(s classifier.Shape) {
+	if s.HasPkt() || !s.Private() {
+		return
+	}
+	switch e.Class.Rule { //nolint:exhaustive // All others name their ends rightly.
+	case classifier.RuleLegA:
+		e.Remote = flowlog.Addr{}
+	case classifier.RuleLegD:
+		e.Client, e.Remote = e.Remote, flowlog.Addr{}
+	}
 }
 
 // ownedByOther says whether another flow log owned the interface at a time.

@@ -46,9 +46,41 @@ func (n *netInterface) forwards() bool {
 	return n.public.forwards() || n.attributes.instanceID == "" && n.private.forwards()
 }
 
+// forwardsThroughSecondary says, at the end of a wait, whether the interface is a NAT gateway that sends by secondary addresses only, and whose rows show the
+// primary one in their place: it passes on to a remote that it has hidden, but with sources that are none of its clients. A firewall's endpoint passes on
+// its clients' own packets.
+func (n *netInterface) forwardsThroughSecondary() bool {
+	if n.role != classifier.RoleUndecided || !n.suspect() || !n.public.hidden.meets(&n.public.passed) {
+		return false
+	}
+	var clients, sources addressSet
+	for key := range n.held.clients {
+		switch key.shape.Sight() {
+		case classifier.SightHidden:
+			clients.add(key.client, maxPrivateEnds)
+		case classifier.SightPassed:
+			sources.add(key.client, maxOwnAddresses)
+		case classifier.SightNone, classifier.SightBare:
+		}
+	}
+	for source := range sources {
+		if clients.has(source) {
+			return false
+		}
+	}
+	return len(clients) > 0 && len(sources) > 0 && len(sources) <= maxAddresses
+}
+
+// AWS gives a NAT gateway at most so many private addresses.
+const maxAddresses = 8
+
 func (n *netInterface) become(role classifier.Role, by string) {
 	if role != n.role {
 		n.released = n.name.id == otherLabel
+	}
+	if role.IsNAT() {
+		// The private ends of its rows are its clients, not itself.
+		n.addresses, n.named = addressSample{}, 0
 	}
 	n.role, n.recognisedBy = role, by
 }
@@ -78,6 +110,8 @@ func (n *netInterface) forget() {
 // gatewayLegs is what a NAT gateway's rows show of its addresses and of its remotes.
 type gatewayLegs struct {
 	own addressSet // own are the gateway's addresses: it has up to eight.
+	// primary: the address that all of leg A and leg C arrive at is among them; leg B leaves from any.
+	primary bool
 	// hidden are the private ends that rows hide, shown those opposite to them, and bare the remotes of untranslated private rows. Only a private gateway has any.
 	hidden, shown, bare addressSet
 	// inner and outer are the newest ends of rows of a learned gateway's client legs and of its leg B.
@@ -104,7 +138,7 @@ func (s addressSet) has(a flowlog.Addr) bool {
 }
 
 const (
-	// The bound on what a hostile log can make of a NAT gateway's addresses, of which it has at most 8.
+	// The bound on what a hostile log can make of a NAT gateway's addresses.
 	maxOwnAddresses = 64
 	// The bound on the private remotes that a gateway is remembered to have shown.
 	maxPrivateEnds = 10_000
@@ -128,9 +162,6 @@ func (n *netInterface) contradicted() bool {
 // learnLegs collects what the rows of a zonal gateway show of its addresses and of its private remotes.
 func (n *netInterface) learnLegs() {
 	l := &n.legs
-	if a, ok := n.own.v4.address(); ok {
-		l.own.add(a, maxOwnAddresses)
-	}
 	for key := range n.held.remotes {
 		switch {
 		case !key.shape.Private():
@@ -148,11 +179,16 @@ func (n *netInterface) learnLegs() {
 		case key.shape.Translated():
 		case key.shape.OneEndPrivate():
 			l.own.add(key.client, maxOwnAddresses)
+			l.primary = l.primary || !key.shape.HasPkt() && !key.shape.FromClient()
 		case key.shape.Ingress():
 			l.bare.add(key.client, maxPrivateEnds)
 		case key.shape.Egress():
 			l.own.add(key.client, maxOwnAddresses)
 		}
+	}
+	for key := range n.held.remotes {
+		// A private row to an own address is leg A.
+		l.primary = l.primary || !key.shape.HasPkt() && key.shape.Private() && l.own.has(key.remote)
 	}
 }
 

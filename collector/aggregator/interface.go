@@ -15,7 +15,10 @@ type netInterface struct {
 	evidence   evidence
 	life       span   // life are the times of its records of any kind.
 	reigns     reigns // reigns are the flow logs that own it.
-	publicOwn  bool   // publicOwn: its own IPv4 address is a public one, which has been reported.
+	// addresses are the private ends of its rows with public remotes: its own ones, of which an interface with many pods has many.
+	addresses addressSample
+	named     int64 // named is when a NAT gateway has last named one of its addresses as a client, 0 if none has.
+	publicOwn bool  // publicOwn: its own IPv4 address is a public one, which has been reported.
 
 	role         classifier.Role
 	recognisedBy string
@@ -102,7 +105,7 @@ func (n *netInterface) absorb(in *deltaInterface) {
 	n.life.add(span{in.first, in.last})
 	if n.life.last > n.sightedSince+sightSeconds {
 		// An address that was one thing and is another now is no evidence: a pod that has moved to another node.
-		n.public, n.private, n.sightedSince = sighting{}, sighting{}, n.life.last
+		n.public, n.private, n.addresses, n.sightedSince = sighting{}, sighting{}, addressSample{}, n.life.last
 	}
 }
 
@@ -131,6 +134,12 @@ func (n *netInterface) sightingOf(key deltaRemote) *sighting {
 // hides says whether the interface has hidden a remote.
 func (n *netInterface) hides() bool {
 	return len(n.public.hidden.sorted) > 0 || len(n.private.hidden.sorted) > 0
+}
+
+// isOwnEnd says whether the private end of rows with a public remote is an address of the interface's own. Behind a translation that is a pod's at an instance;
+// elsewhere it is somebody's whose packets pass.
+func (n *netInterface) isOwnEnd(key deltaClient) bool {
+	return key.shape.OneEndPrivate() && !key.client.IsZero() && !n.role.IsNAT() && (!key.shape.Translated() || n.attributes.instanceID != "")
 }
 
 // suspect says whether nothing speaks against a NAT gateway.

@@ -91,6 +91,45 @@ func TestAnyOrder(t *testing.T) {
 			nat eni-nat ingress 50000 priced
 			records counted 2 bytes 51000
 			records nat_public_leg 2 bytes 51000`},
+		"a configured gateway with a secondary address, and one remote": {
+			header: pkt4Header, config: aggregator.Config{NATGateways: []aggregator.Gateway{{ENI: "eni-nat"}}}, rows: `
+			eni-nat - 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1000
+			eni-nat - 10.0.0.221 203.0.113.5 10.0.0.221 203.0.113.5 1000
+			eni-nat - 203.0.113.5 10.0.0.220 203.0.113.5 10.0.0.221 50000
+			eni-nat - 10.0.0.220 10.0.1.5 203.0.113.5 10.0.1.5 50000`, want: `
+			bytes egress nat 1000
+			bytes ingress nat 50000
+			nat eni-nat egress 1000 priced
+			nat eni-nat ingress 50000 priced
+			records counted 2 bytes 51000
+			records nat_public_leg 2 bytes 51000`,
+		},
+		"the same without packet addresses": {
+			header: "interface-id srcaddr dstaddr bytes", config: aggregator.Config{NATGateways: []aggregator.Gateway{{ENI: "eni-nat"}}}, rows: `
+			eni-nat 10.0.1.5 10.0.0.220 1000
+			eni-nat 10.0.0.221 203.0.113.5 1000
+			eni-nat 203.0.113.5 10.0.0.220 50000
+			eni-nat 10.0.0.220 10.0.1.5 50000`, want: `
+			bytes egress nat 1000
+			bytes ingress nat 50000
+			nat eni-nat egress 1000 priced
+			nat eni-nat ingress 50000 priced
+			records counted 2 bytes 51000
+			records nat_public_leg 2 bytes 51000`,
+		},
+		"egress only through a secondary address, shown as the primary one": {header: fullHeader, rows: `
+			eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1000 ingress - 40000 443
+			eni-nat - vpc-1 10.0.0.220 203.0.113.5 10.0.0.221 203.0.113.5 1000 egress 8 1025 443
+			eni-nat - vpc-1 203.0.113.5 10.0.0.220 203.0.113.5 10.0.0.221 50000 ingress - 443 1025
+			eni-nat - vpc-1 10.0.0.220 10.0.1.5 203.0.113.5 10.0.1.5 50000 egress 1 443 40000
+			eni-cli i-1 vpc-1 10.0.1.5 203.0.113.5 10.0.1.5 203.0.113.5 1000 egress - 40000 443`, want: `
+			bytes egress nat 1000
+			bytes ingress nat 50000
+			nat eni-nat egress 1000 priced
+			nat eni-nat ingress 50000 priced
+			records client_view 1 bytes 1000
+			records counted 2 bytes 51000
+			records nat_public_leg 2 bytes 51000`},
 		"private gateway": {header: fullHeader, rows: `
 			eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 192.168.7.7 1000 ingress - 40000 443
 			eni-nat - vpc-1 10.0.0.220 192.168.7.7 10.0.0.220 192.168.7.7 1000 egress 1 1025 443
@@ -177,6 +216,12 @@ func TestAnyOrder(t *testing.T) {
 			eni-fw - 203.0.113.5 10.0.9.9 203.0.113.5 10.0.1.5 900
 			eni-fw - 10.0.9.9 10.0.1.5 203.0.113.5 10.0.1.5 900`, want: `
 			records transit 4 bytes 2000`},
+		"a firewall's endpoint with several clients": {header: fullHeader, rows: `
+			eni-fw - vpc-1 10.0.1.5 10.0.9.9 10.0.1.5 203.0.113.5 100 ingress - 40000 443
+			eni-fw - vpc-1 10.0.9.9 203.0.113.5 10.0.1.5 203.0.113.5 100 egress - 40000 443
+			eni-fw - vpc-1 10.0.1.6 10.0.9.9 10.0.1.6 203.0.113.5 200 ingress - 40000 443
+			eni-fw - vpc-1 10.0.9.9 203.0.113.5 10.0.1.6 203.0.113.5 200 egress - 40000 443`, want: `
+			records transit 4 bytes 600`},
 		"a load balancer that keeps its clients' addresses": {header: fullHeader, rows: `
 			eni-nlb - vpc-1 203.0.113.5 10.0.0.50 203.0.113.5 10.0.0.50 100 ingress - 50000 443
 			eni-nlb - vpc-1 10.0.0.50 10.0.1.9 203.0.113.5 10.0.1.9 100 egress 1 50000 443
@@ -232,6 +277,27 @@ func TestAnyOrder(t *testing.T) {
 			records counted 2 bytes 51000
 			records nat_public_leg 1 bytes 1000
 			records transit 1 bytes 1000`},
+		"a node with pods behind NAT, of which the gateway's rows name one": {header: strings.Replace(fullHeader, "traffic-path", "az-id", 1), rows: `
+			eni-nat - vpc-1 10.0.3.7 10.0.0.220 10.0.3.7 203.0.113.5 1000 ingress - 40000 443
+			eni-nat - vpc-1 10.0.0.220 203.0.113.5 10.0.0.220 203.0.113.5 1000 egress - 1025 443
+			eni-node i-1 vpc-1 10.0.3.7 203.0.113.5 10.0.3.7 203.0.113.5 1000 egress - 40000 443
+			eni-node i-1 vpc-1 10.0.3.8 198.51.100.7 10.0.3.8 198.51.100.7 30 egress - 40000 443
+			eni-node i-1 vpc-1 198.51.100.7 10.0.3.1 198.51.100.7 10.0.3.8 70 ingress - 443 40000`, want: `
+			bytes egress nat 1000
+			nat eni-nat egress 1000 priced
+			records client_view 3 bytes 1100
+			records counted 1 bytes 1000
+			records nat_public_leg 1 bytes 1000`},
+		"a client of both families, without direction": {header: pkt4Header, rows: `
+			eni-nat - 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1000
+			eni-nat - 10.0.0.220 203.0.113.5 10.0.0.220 203.0.113.5 1000
+			eni-cli i-1 10.0.1.5 203.0.113.5 10.0.1.5 203.0.113.5 1000
+			eni-cli i-1 2001:db8:1::5 64:ff9b::cb00:7105 2001:db8:1::5 64:ff9b::cb00:7105 32`, want: `
+			bytes egress nat 1000
+			nat eni-nat egress 1000 priced
+			records client_view 2 bytes 1032
+			records counted 1 bytes 1000
+			records nat_public_leg 1 bytes 1000`},
 		"NAT64": {header: fullHeader, rows: `
 			eni-nat - vpc-1 2001:db8:1::5 64:ff9b::cb00:7105 2001:db8:1::5 64:ff9b::cb00:7105 1200 ingress - 40000 443
 			eni-nat - vpc-1 10.0.0.220 203.0.113.5 10.0.0.220 203.0.113.5 1000 egress 8 1025 443
@@ -257,6 +323,7 @@ func TestAnyOrder(t *testing.T) {
 				if test.config.Vantage != "" {
 					config.Vantage = test.config.Vantage
 				}
+				config.NATGateways = test.config.NATGateways
 				a := newAggregator(config)
 				order := commitInAnyOrder(t, a, rng, test.header, rows)
 				pass(t, a, 2*time.Hour)

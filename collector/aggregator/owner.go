@@ -10,6 +10,8 @@ const (
 	windowSeconds = 5 * 60
 	// A flow log without rows for so many windows has given its interface up.
 	silentWindows = 60 * 60 / windowSeconds
+	// A better format whose files come so many windows behind the owner's may still be its successor; one further behind may have ended long ago.
+	lateWindows = 3
 	// So many reigns are remembered.
 	maxReigns = 16
 )
@@ -41,7 +43,7 @@ func (r *reigns) owner(flowLogID string, columns int, end int64) string {
 	case columns > e.columns && w > e.last:
 		r.insert(reign{flowLogID, columns, w, w})
 		return flowLogID
-	case columns > e.columns && i == len(*r)-1:
+	case columns > e.columns && i == len(*r)-1 && w+lateWindows >= e.last:
 		// What the other has counted in this window stays its; the next one is the better format's.
 		r.insert(reign{flowLogID, columns, e.last + 1, e.last + 1})
 	}
@@ -75,6 +77,18 @@ func (r *reigns) insert(e reign) {
 	i, _ := slices.BinarySearchFunc(*r, e.first, func(e reign, first int64) int { return int(e.first - first) })
 	*r = slices.Insert(*r, i, e)
 	if len(*r) > maxReigns {
-		*r = slices.Delete(*r, 0, 1)
+		r.shorten()
 	}
+}
+
+// shorten makes one of the two oldest neighbours of the same flow log, between which it was silent, or else forgets the oldest reign.
+func (r *reigns) shorten() {
+	for i := range len(*r) - 1 {
+		if e, next := &(*r)[i], (*r)[i+1]; e.flowLogID == next.flowLogID {
+			e.last, e.columns = next.last, max(e.columns, next.columns)
+			*r = slices.Delete(*r, i+1, i+2)
+			return
+		}
+	}
+	*r = slices.Delete(*r, 0, 1)
 }

@@ -63,6 +63,12 @@ func TestOverlappingFlowLogs(t *testing.T) {
 		"a format that tells less never takes over": {
 			[]window{{"fl-new", 0, 1, true, false}, {"fl-old", 1, 2, false, false}, {"fl-new", 1, 2, true, false}}, 3, 2,
 		},
+		"a late file of a better format that has ended": {
+			[]window{{"fl-old", 0, 1, false, false}, {"fl-old", 5, 2, false, false}, {"fl-new", 0, 1, true, false}, {"fl-old", 6, 4, false, false}, {"fl-old", 7, 8, false, false}}, 15, 1,
+		},
+		"a better format whose files come later": {
+			[]window{{"fl-old", 0, 1, false, false}, {"fl-old", 1, 2, false, false}, {"fl-new", 0, 1, true, false}, {"fl-old", 2, 4, false, false}, {"fl-new", 1, 2, true, false}, {"fl-new", 2, 4, true, false}}, 7, 7,
+		},
 		"an owner that has been silent for an hour": {
 			[]window{{"fl-1", 0, 1, false, false}, {"fl-2", 12, 2, false, false}, {"fl-2", 13, 4, false, false}, {"fl-1", 13, 4, false, false}}, 5, 6,
 		},
@@ -116,6 +122,19 @@ func TestManyWindowsInAnyOrder(t *testing.T) {
 	}
 	rng.Shuffle(len(windows), func(i, j int) { windows[i], windows[j] = windows[j], windows[i] })
 	if _, counted, overlapping := commitWindows(t, windows...); counted != 60 || overlapping != 0 {
+		t.Errorf("got %d bytes counted and %d overlapping", counted, overlapping)
+	}
+}
+
+// TestSparseWindows delivers two flow logs of an interface with traffic every other hour one after the other, as a listing does: more reigns than are remembered.
+func TestSparseWindows(t *testing.T) {
+	var windows []window
+	for _, id := range []string{"fl-1", "fl-2"} {
+		for n := range 24 {
+			windows = append(windows, window{id, 24 * (n - 24), 1, false, false})
+		}
+	}
+	if _, counted, overlapping := commitWindows(t, windows...); counted != 24 || overlapping != 24 {
 		t.Errorf("got %d bytes counted and %d overlapping", counted, overlapping)
 	}
 }

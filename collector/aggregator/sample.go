@@ -92,7 +92,9 @@ func (s *addressSample) has(a flowlog.Addr) bool {
 // A sighting is what an interface has shown of remotes: behind its address, and as ends of packets of its own.
 type sighting struct {
 	hidden, bare addressSample
-	both         bool // both: a remote was shown both ways.
+	// passed are the remotes of packets that left with another source address than the interface's.
+	passed addressSample
+	both   bool // both: a remote was shown hidden and bare.
 }
 
 // compare looks for a remote that was shown one way among all that were shown the other way, of which the sample may have dropped it.
@@ -106,6 +108,8 @@ func (s *sighting) add(sight classifier.Sight, remote flowlog.Addr) {
 		s.hidden.add(remote)
 	case classifier.SightBare:
 		s.bare.add(remote)
+	case classifier.SightPassed:
+		s.passed.add(remote)
 	case classifier.SightNone:
 	}
 }

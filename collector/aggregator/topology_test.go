@@ -110,7 +110,8 @@ func TestTopologies(t *testing.T) {
 				"nat-1 - 10.0.1.5 203.0.113.5 10.0.1.5 203.0.113.5 7 | pass",
 			}, nil, []string{
 				"bytes 123456789012 eu-west-3 egress nat unknown 7", "nat nat-1 egress unknown 7 0.000000000 true",
-				"records client_view 1 bytes 1000", "records counted 1 bytes 7", "records transit 1 bytes 1000", "records no_data 1 bytes 0",
+				"bytes 123456789012 eu-west-3 egress unknown unknown 1000",
+				"records counted 2 bytes 1007", "records transit 1 bytes 1000", "records no_data 1 bytes 0",
 			},
 		},
 		"the service of an IPv6 remote without flow-direction": {

@@ -141,14 +141,17 @@ func pathOf(r *flowlog.Record) uint8 {
 }
 
 // inbound says whether a translated row looks like the traffic of a load balancer that keeps its clients' addresses: the end that is not hidden
-// is a server, by the port below 1024 that only it has.
+// is the server, by a port of its own below those that hosts pick for the connections that they open, which the hidden end has.
 func inbound(r *flowlog.Record, s Shape) bool {
-	const ephemeral = 1024
+	const (
+		reserved  = 1024  // Below are servers' ports only.
+		ephemeral = 32768 // From here on Linux picks ports; other systems from 49152.
+	)
 	shown, hidden := r.SrcPort, r.DstPort
 	if s.is(shapeSrcTranslated) {
 		shown, hidden = hidden, shown
 	}
-	return shown > 0 && shown < ephemeral && hidden >= ephemeral
+	return shown > 0 && (shown < reserved && hidden >= reserved || shown < ephemeral && hidden >= ephemeral)
 }
 
 func unwrapNAT64(a flowlog.Addr) (flowlog.Addr, bool) {

@@ -122,6 +122,7 @@ const (
 	SightNone   Sight = iota
 	SightHidden       // SightHidden: the Remote is a true end of the packet that the addresses of the leg do not name.
 	SightBare         // SightBare: the Remote is an end of an untranslated packet that the interface sent or received in its own name.
+	SightPassed       // SightPassed: the interface sent the Remote a packet of another source, its own secondary address or somebody else's.
 )
 
 // Sight returns what the row shows of its Remote. Private remotes count on the way out only (design rule 4 in its narrow form), since behind an
@@ -138,8 +139,10 @@ func (s Shape) Sight() Sight {
 	case s.is(shapeDstTranslated):
 		// Leg A arrives at the gateway from a client, which opened the connection.
 		return sightIf(!s.LegPublic() && !s.is(shapeSrcTranslated|shapeEgress|shapeInbound), SightHidden)
+	case s.is(shapeSrcTranslated):
+		return sightIf(s.form() == formOut && !s.is(shapeIngress), SightPassed)
 	default:
-		return sightIf(!s.Translated() && !s.is(shapeIngress), SightBare)
+		return sightIf(!s.is(shapeIngress), SightBare)
 	}
 }
 

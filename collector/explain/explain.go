@@ -78,6 +78,7 @@ type Writer interface {
 
 // Explain reads the files as one range and writes what each of their lines was taken for. An error names the file.
 func Explain(config Config, files []File, w Writer) error {
+	config.Aggregator.Explain = true
 	a := aggregator.New(config.Aggregator, unpriced{}, time.Now)
 	x := explainer{config: config, aggregator: a, reader: flowlog.NewReader(config.FlowLog)}
 	for i, f := range files {
@@ -196,7 +197,7 @@ func lineOf(e aggregator.Explanation) Line {
 	if e.Class.Disposition == classifier.Counted {
 		line.Direction, line.Path = e.Class.Direction.String(), e.Class.Path.String()
 	}
-	if !e.Remote.IsZero() {
+	if !e.Client.IsZero() {
 		line.Client, line.Remote = e.Client.String(), e.Remote.String()
 	}
 	return line
