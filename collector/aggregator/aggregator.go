@@ -490,8 +490,21 @@ func (a *Aggregator) settleWaiting() {
 			a.settle(n)
 		}
 	}
-	for a.heldKeys > a.config.HeldKeys {
-		a.release(a.largestWaiting())
+	a.boundHeld()
+}
+
+// boundHeld holds the bound on the keys of held rows: it releases the interfaces with most of them. It makes some room too, since to look for them takes as long as
+// there are interfaces that wait.
+func (a *Aggregator) boundHeld() {
+	if a.heldKeys <= a.config.HeldKeys {
+		return
+	}
+	largest := slices.SortedFunc(maps.Keys(a.waiting), func(m, n *netInterface) int { return n.held.keys - m.held.keys })
+	for _, n := range largest {
+		if a.heldKeys <= a.config.HeldKeys-a.config.HeldKeys/10 {
+			return
+		}
+		a.release(n)
 	}
 }
 
@@ -514,10 +527,6 @@ func (a *Aggregator) Finish() {
 		a.release(n)
 	}
 	a.publish()
-}
-
-func (a *Aggregator) largestWaiting() *netInterface {
-	return slices.MaxFunc(slices.Collect(maps.Keys(a.waiting)), func(m, n *netInterface) int { return m.held.keys - n.held.keys })
 }
 
 // prune forgets, once an hour, what has had no rows for a day of record time.

@@ -259,6 +259,24 @@ func TestManyAccounts(t *testing.T) {
 	}
 }
 
+// TestHeldKeysLimitOfManyInterfaces commits far more interfaces than may wait, which must not take longer than to read them.
+func TestHeldKeysLimitOfManyInterfaces(t *testing.T) {
+	config := aggregator.DefaultConfig()
+	config.HeldKeys = 30_000
+	a := newAggregator(config)
+	for f := range 2 {
+		rows := make([]string, 20_000)
+		for i := range rows {
+			rows[i] = fmt.Sprintf("eni-%d-%d 10.0.1.5 203.0.113.5 1", f, i)
+		}
+		commit(t, a, "interface-id srcaddr dstaddr bytes", rows...)
+	}
+	s := a.Snapshot()
+	if held := s.Held.Records; held < 10_000 || held > 15_000 || held+s.Dispositions[classifier.Counted].Records != 40_000 {
+		t.Errorf("got\n%s", totals(a))
+	}
+}
+
 func TestSumsStayAtTheEnd(t *testing.T) {
 	a := newAggregator(aggregator.DefaultConfig())
 	rows := make([]string, 3)
