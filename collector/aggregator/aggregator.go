@@ -71,7 +71,7 @@ const (
 	silentSeconds = 60 * 60
 	// Forgetting is looked into so often, in seconds of record time.
 	pruneSeconds = 60 * 60
-	// A record that lies further in the future no longer moves the clock.
+	// A record that ends further in the future has a wrong time, which moves no clock.
 	aheadSeconds = 10 * 60
 )
 
@@ -175,6 +175,7 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		in := &d.interfaces[i]
 		n := a.interfaceNamed(file, in.name)
 		in.last = a.recordEnd(file, in.last)
+		in.believe()
 		n.absorb(in)
 		a.tick(n.place(), in.last)
 		a.totals.seen(n.place(), file.FlowLogID, in.last, a.now())
@@ -250,13 +251,13 @@ func (a *Aggregator) overlaps(n *netInterface, flowLogID string, in *deltaInterf
 	return true
 }
 
-// recordEnd returns the newest end of an interface's records as far as it can be believed: never later than a little ahead of now. A format without
-// end leaves the time in the file's name, or now.
+// recordEnd returns the newest end of an interface's records as far as it can be believed: never later than a little ahead of now. What cannot be, and a format
+// without end, leave the time in the file's name, or now.
 func (a *Aggregator) recordEnd(file File, end int64) int64 {
 	now := a.now().Unix()
 	switch {
-	case end > 0:
-		return min(end, now+aheadSeconds)
+	case end > 0 && end <= now+aheadSeconds:
+		return end
 	case !file.Time.IsZero():
 		return min(file.Time.Unix(), now)
 	default:
