@@ -73,7 +73,7 @@ const (
 	silentSeconds = 60 * 60
 	// Forgetting is looked into so often, in seconds of record time.
 	pruneSeconds = 60 * 60
-	// A record that lies further in the future no longer moves the clock.
+	// A record that ends further in the future has a wrong time, which moves no clock.
 	aheadSeconds = 10 * 60
 )
 
@@ -181,6 +181,7 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		in := &d.interfaces[i]
 		n := a.interfaceNamed(file, in.name)
 		in.last = a.recordEnd(file, in.last)
+		in.believe()
 		n.absorb(in)
 		a.tick(n.place(), in.last)
 		a.totals.seen(n.place(), file.FlowLogID, in.last, a.now())
@@ -256,13 +257,13 @@ func (a *Aggregator) overlaps(n *netInterface, flowLogID string, in *deltaInterf
 	return true
 }
 
-// recordEnd returns the newest end of an interface's records as far as it can be believed: never later than a little ahead of now. A format without
-// end leaves the time in the file's name, or now.
+// recordEnd returns the newest end of an interface's records as far as it can be believed: never later than a little ahead of now. What cannot be, and a format
+// without end, leave the time in the file's name, or now.
 func (a *Aggregator) recordEnd(file File, end int64) int64 {
 	now := a.now().Unix()
 	switch {
-	case end > 0:
-		return min(end, now+aheadSeconds)
+	case end > 0 && end <= now+aheadSeconds:
+		return end
 	case !file.Time.IsZero():
 		return min(file.Time.Unix(), now)
 	default:
@@ -498,8 +499,21 @@ func (a *Aggregator) settleWaiting() {
 			a.settle(n)
 		}
 	}
-	for a.heldKeys > a.config.HeldKeys {
-		a.release(a.largestWaiting())
+	a.boundHeld()
+}
+
+// boundHeld holds the bound on the keys of held rows: it releases the interfaces with most of them. It makes some room too, since to look for them takes as long as
+// there are interfaces that wait.
+func (a *Aggregator) boundHeld() {
+	if a.heldKeys <= a.config.HeldKeys {
+		return
+	}
+	largest := slices.SortedFunc(maps.Keys(a.waiting), func(m, n *netInterface) int { return n.held.keys - m.held.keys })
+	for _, n := range largest {
+		if a.heldKeys <= a.config.HeldKeys-a.config.HeldKeys/10 {
+			return
+		}
+		a.release(n)
 	}
 }
 
@@ -535,10 +549,6 @@ func (a *Aggregator) Finish() {
 	defer a.mu.Unlock()
 	a.endWaits(func(*netInterface) bool { return true })
 	a.publish()
-}
-
-func (a *Aggregator) largestWaiting() *netInterface {
-	return slices.MaxFunc(slices.Collect(maps.Keys(a.waiting)), func(m, n *netInterface) int { return m.held.keys - n.held.keys })
 }
 
 // prune forgets, once an hour, what has had no rows for a day of record time.

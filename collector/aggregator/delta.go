@@ -314,6 +314,12 @@ func (in *deltaInterface) seen(start, end int64) {
 	in.last = max(in.last, end)
 }
 
+// believe makes no time later than the newest end that can be believed. A wrong one would prove a route for ever.
+func (in *deltaInterface) believe() {
+	in.first = min(in.first, in.last)
+	in.evidence.view, in.evidence.direct = min(in.evidence.view, in.last), min(in.evidence.direct, in.last)
+}
+
 // isRegional says whether the record names a regional NAT gateway (version 9).
 func isRegional(r *flowlog.Record) bool { return bytes.HasPrefix(r.ResourceID, []byte("nat-")) }
 

@@ -197,8 +197,8 @@ func TestGatewaysWithoutAnIDAreOne(t *testing.T) {
 // TestTimesThatCannotBe reads records from the far future, and without a time.
 func TestTimesThatCannotBe(t *testing.T) {
 	a := newAggregator(aggregator.DefaultConfig())
-	commit(t, a, "interface-id interface-type srcaddr dstaddr bytes", "eni-nat nat_gateway 10.0.1.5 203.0.113.5 10 5 99999999999")
-	if g := a.Snapshot().Gateways; len(g) != 1 || g[0].LastSeen > now.Unix()+600 {
+	commit(t, a, "interface-id interface-type srcaddr dstaddr bytes", "eni-nat nat_gateway 10.0.1.5 203.0.113.5 10 99999999990 99999999999")
+	if g := a.Snapshot().Gateways; len(g) != 1 || g[0].LastSeen > now.Unix()+600 || g[0].FirstSeen > g[0].LastSeen {
 		t.Errorf("got gateways %+v", g)
 	}
 	for m := range a.Snapshot().Places() {
@@ -216,6 +216,35 @@ func TestTimesThatCannotBe(t *testing.T) {
 	row("2")
 	if s := b.Snapshot(); s.Held.Records != 0 || s.Dispositions[classifier.Counted].Records != 2 {
 		t.Errorf("without times: got\n%s", totals(b))
+	}
+}
+
+// TestRouteInTheFuture reads a route with a time that cannot be: it proves nothing against a later gateway for ever.
+func TestRouteInTheFuture(t *testing.T) {
+	const header = "interface-id instance-id vpc-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr bytes flow-direction traffic-path"
+	a := newAggregator(aggregator.DefaultConfig())
+	commit(t, a, header, "eni-cli i-1 vpc-1 10.0.1.5 203.0.113.9 10.0.1.5 203.0.113.9 1 egress 8 5 99999999999")
+	commit(t, a, header, at("eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1000 ingress -", 0),
+		at("eni-nat - vpc-1 10.0.0.220 203.0.113.5 10.0.0.220 203.0.113.5 1000 egress 8", 0),
+		at("eni-cli i-1 vpc-1 203.0.113.5 10.0.1.5 203.0.113.5 10.0.1.5 500 ingress -", 0))
+	if got := a.Snapshot().Dispositions[classifier.ClientView].Bytes; got != 500 {
+		t.Errorf("got\n%s\nwant 500 bytes of client views", totals(a))
+	}
+}
+
+// TestOldFilesWithATimeInTheFuture reads a record of the future among old files: their rows go on waiting for each other.
+func TestOldFilesWithATimeInTheFuture(t *testing.T) {
+	const age = 300 * 24 * time.Hour
+	a := newAggregator(aggregator.DefaultConfig())
+	for i, row := range []string{
+		at(conversation[0], age), "eni-x i-1 10.0.1.9 203.0.113.5 10.0.1.9 203.0.113.5 1 5 99999999999", at(conversation[1], age),
+	} {
+		file := aggregator.File{Identity: fmt.Sprint(i), AccountID: "123456789012", Region: "eu-west-3", Time: now.Add(-age)}
+		a.Commit(file, delta(t, header, row))
+	}
+	a.Finish()
+	if got := a.Snapshot().Dispositions[classifier.NATPublicLeg].Bytes; got != 1000 {
+		t.Errorf("got\n%s\nwant 1000 bytes of public legs", totals(a))
 	}
 }
 
@@ -257,6 +286,24 @@ func TestManyAccounts(t *testing.T) {
 	pass(t, a, 119*time.Minute)
 	if s := a.Snapshot(); s.Held.Records != 0 || s.Dispositions[classifier.Counted].Records != 20_000 {
 		t.Errorf("got %d held, %d counted", s.Held.Records, s.Dispositions[classifier.Counted].Records)
+	}
+}
+
+// TestHeldKeysLimitOfManyInterfaces commits far more interfaces than may wait, which must not take longer than to read them.
+func TestHeldKeysLimitOfManyInterfaces(t *testing.T) {
+	config := aggregator.DefaultConfig()
+	config.HeldKeys = 30_000
+	a := newAggregator(config)
+	for f := range 2 {
+		rows := make([]string, 20_000)
+		for i := range rows {
+			rows[i] = fmt.Sprintf("eni-%d-%d 10.0.1.5 203.0.113.5 1", f, i)
+		}
+		commit(t, a, "interface-id srcaddr dstaddr bytes", rows...)
+	}
+	s := a.Snapshot()
+	if held := s.Held.Records; held < 10_000 || held > 15_000 || held+s.Dispositions[classifier.Counted].Records != 40_000 {
+		t.Errorf("got\n%s", totals(a))
 	}
 }
 

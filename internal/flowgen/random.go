@@ -122,7 +122,10 @@ func Random(seed uint64, opt Options) Scenario {
 		overlaps: n.overlaps,
 	}
 	t := randomTraffic{rng: rng, network: n, recorder: NewRecorder(seed)}
-	t.recorder.Vantage, t.recorder.overlaps = n.vantage, n.overlaps
+	t.recorder.Vantage = n.vantage
+	for _, o := range n.overlaps {
+		t.recorder.Overlap(o.first, o.second, o.interfaces...)
+	}
 
 	t.span = Span{start.Add(-3 * time.Hour), start.Add(-3*time.Hour + FileWindow)}
 	t.leading()

@@ -20,8 +20,10 @@ func (n *randomNetwork) addDualStack() *rareTraffic {
 		in.Addr6 = netip.AddrFrom16(block)
 	}
 	remotes := []Remote{
-		{Addr: netip.MustParseAddr("2a00:1450:4007:80e::200e")}, {Addr: netip.MustParseAddr("2606:4700::6810:84e5"), Port: 443, Protocol: 17},
-		{Addr: netip.MustParseAddr("2600:1fa0:c080:1::5"), Service: "S3"}, {Addr: netip.MustParseAddr("2600:9000:2000::7"), Service: "CLOUDFRONT"},
+		{Addr: netip.MustParseAddr("2a00:1450:4007:80e::200e")},
+		{Addr: netip.MustParseAddr("2606:4700::6810:84e5"), Port: 443, Protocol: 17},
+		{Addr: netip.MustParseAddr("2600:1fa0:c080:1::5"), Service: "S3"},
+		{Addr: netip.MustParseAddr("2600:9000:2000::7"), Service: "CLOUDFRONT"},
 	}
 	path := [...]int{TrafficPathInternetGateway, Missing}[n.rng.IntN(2)]
 	return &rareTraffic{

@@ -1,6 +1,7 @@
 package flowgen_test
 
 import (
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -211,25 +212,93 @@ func TestClosingFilesComeLater(t *testing.T) {
 	})
 }
 
-func TestRecutKeepsTheLines(t *testing.T) {
-	sorted := func(files []flowgen.File) []string {
-		var out []string
-		for _, f := range files {
-			for _, line := range dataLines(t, f) {
-				out = append(out, f.FlowLog.ID+" "+strings.Join(line, " "))
-			}
+// sortedLines returns the lines of all files with their flow logs.
+func sortedLines(t *testing.T, files []flowgen.File) []string {
+	var out []string
+	for _, f := range files {
+		for _, line := range dataLines(t, f) {
+			out = append(out, f.FlowLog.ID+" "+strings.Join(line, " "))
 		}
-		slices.Sort(out)
-		return out
 	}
+	slices.Sort(out)
+	return out
+}
+
+func TestRecutKeepsTheLines(t *testing.T) {
 	for seed := range uint64(5) {
 		s := flowgen.Random(seed, flowgen.Options{})
 		again := s.Recut(seed + 1)
-		if !slices.Equal(sorted(s.Files), sorted(again)) {
+		if !slices.Equal(sortedLines(t, s.Files), sortedLines(t, again)) {
 			t.Errorf("seed %d: other lines after a second cut", seed)
 		}
 		if slices.EqualFunc(s.Files, again, func(a, b flowgen.File) bool { return string(a.Text) == string(b.Text) }) {
 			t.Errorf("seed %d: the second cut is the first", seed)
+		}
+	}
+}
+
+func TestCutInto(t *testing.T) {
+	for seed := range uint64(10) {
+		s := flowgen.Random(seed, flowgen.Options{With: []flowgen.Topology{flowgen.OverlappingLogs}})
+		for _, size := range []int{3, 40, 100_000} {
+			files := s.CutInto(size, seed)
+			if !slices.Equal(sortedLines(t, s.Files), sortedLines(t, files)) {
+				t.Errorf("seed %d: other lines in files of %d rows", seed, size)
+			}
+			checkCut(t, s, files, size)
+		}
+	}
+}
+
+// checkCut checks the sizes and names of files, and that the two flow logs that overlap have no file with rows of several windows.
+func checkCut(t *testing.T, s flowgen.Scenario, files []flowgen.File, size int) {
+	t.Helper()
+	windows := make(map[time.Time]bool)
+	for _, f := range s.Files {
+		windows[f.Time] = true
+	}
+	keys, short, mixed := make(map[string]bool), make(map[string]int), make(map[string]bool)
+	for _, f := range files {
+		if keys[f.Key] || f.Lines == 0 || f.Lines > size {
+			t.Errorf("seed %d: %s is not the only one, or has %d rows, want %d", s.Seed, f.Key, f.Lines, size)
+		}
+		keys[f.Key] = true
+		if f.Lines < size {
+			short[f.FlowLog.ID]++
+		}
+		end := slices.Index(f.FlowLog.Format.Fields(), "end")
+		for _, line := range dataLines(t, f) {
+			if len(line) != len(f.FlowLog.Format.Fields()) {
+				continue
+			}
+			at := time.Unix(atoi(line[end]), 0)
+			if !at.Before(f.Time.Add(flowgen.FileWindow)) {
+				t.Errorf("seed %d: %s has a newer row: %s", s.Seed, f.Key, line)
+			}
+			mixed[f.FlowLog.ID] = mixed[f.FlowLog.ID] || at.Before(f.Time)
+		}
+	}
+	unmixed := 0
+	for id, n := range short {
+		if n > len(windows) {
+			t.Errorf("seed %d: flow log %s has %d short files", s.Seed, id, n)
+		}
+	}
+	for _, is := range mixed {
+		if !is {
+			unmixed++
+		}
+	}
+	if unmixed < 2 {
+		t.Errorf("seed %d: %d flow logs are cut by window, want the two that overlap", s.Seed, unmixed)
+	}
+}
+
+func TestEverydayLeavesOutTheRest(t *testing.T) {
+	for seed := range uint64(seeds) {
+		s := flowgen.Random(seed, flowgen.Options{Everyday: true})
+		if len(s.Topologies) > 0 || len(s.Leading) > 0 || s.Vantage != flowgen.VantageAuto {
+			t.Errorf("seed %d is not everyday: %s", seed, s)
 		}
 	}
 }
@@ -246,7 +315,7 @@ func TestScenariosVary(t *testing.T) {
 			seen[what] += 0
 		}
 	}
-	for seed := range uint64(2 * seeds) {
+	for seed := range uint64(4 * seeds) {
 		s := flowgen.Random(seed, flowgen.Options{})
 		total.Add(s.Ledger)
 		ways[s.Recognition]++
@@ -255,6 +324,8 @@ func TestScenariosVary(t *testing.T) {
 			note("own flow log", g.FlowLog != nil)
 			note("secondary addresses", len(g.Secondary) > 0)
 			note("hidden account", g.HidesAccount)
+			note("secondary addresses in srcaddr", len(g.Secondary) > 0 && g.ShowsSecondary)
+			note("secondary addresses in pkt-srcaddr alone", len(g.Secondary) > 0 && !g.ShowsSecondary)
 		}
 		for _, l := range s.FlowLogs {
 			for _, name := range []string{"flow-direction", "traffic-path", "action", "log-status", "packets", "vpc-id", "instance-id"} {
@@ -262,7 +333,19 @@ func TestScenariosVary(t *testing.T) {
 				note("without "+name, !l.Format.Has(name))
 			}
 			note("future field", l.Format.Has("future-field"))
+			note("no interface-id", !l.Format.Has("interface-id"))
+			note("the analyzer's fields", slices.Equal(l.Format.Fields(), flowgen.AnalyzerFields()))
+			for _, version := range []int{2, 3, 9, 11} {
+				note("version "+strconv.Itoa(version), slices.Equal(l.Format.Fields(), flowgen.FieldNames(version)))
+			}
 		}
+		for _, topology := range flowgen.Topologies() {
+			note(string(topology), slices.Contains(s.Topologies, topology))
+		}
+		for _, vantage := range []flowgen.Vantage{flowgen.VantageAuto, flowgen.VantageGateway, flowgen.VantageClient} {
+			note("vantage "+string(vantage), s.Vantage == vantage)
+		}
+		note("leading files", len(s.Leading) > 0)
 		note("several flow logs", len(s.FlowLogs) > 1)
 		note("configured", len(s.NATGateways) == len(managed(s)))
 		note("not configured", len(s.NATGateways) == 0)
@@ -283,11 +366,20 @@ func TestScenariosVary(t *testing.T) {
 		}
 	}
 	for _, d := range []flowgen.Disposition{
-		flowgen.Counted, flowgen.NATPublicLeg, flowgen.ClientView, flowgen.ReceiverSide, flowgen.Transit, flowgen.Rejected, flowgen.NoData,
-		flowgen.SkipData, flowgen.Malformed,
+		flowgen.Counted, flowgen.NATPublicLeg, flowgen.ClientView, flowgen.ReceiverSide, flowgen.Transit, flowgen.Overlapping, flowgen.Rejected,
+		flowgen.NoData, flowgen.SkipData, flowgen.Malformed,
 	} {
 		if total.Records[d] == 0 {
 			t.Errorf("no row is %s", d)
+		}
+	}
+	for _, path := range []flowgen.Path{
+		flowgen.PathUnknown, flowgen.PathNAT, flowgen.PathNATInstance, flowgen.PathInternal, flowgen.PathInternetGateway,
+		flowgen.PathInternetGatewayOrEndpoint, flowgen.PathGatewayEndpoint, flowgen.PathVirtualPrivateGateway, flowgen.PathLocalZone,
+		flowgen.PathUnseenMiddlebox,
+	} {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(total.Bytes)), func(k flowgen.BytesKey) bool { return k.Path == path }) {
+			t.Errorf("no path is %s", path)
 		}
 	}
 }

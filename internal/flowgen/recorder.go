@@ -3,7 +3,6 @@ package flowgen
 import (
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -60,8 +59,9 @@ type Recorder struct {
 	rows     []Logged
 	ledger   Ledger
 	overlaps []overlap
-	// seen are the interfaces that have logged rows.
-	seen []Interface
+	// seen are the interfaces that have logged rows, seenIDs their ids.
+	seen    []Interface
+	seenIDs map[string]struct{}
 }
 
 // NewRecorder returns a recorder without rows.
@@ -137,7 +137,7 @@ func (r *Recorder) leg(x exchange, egress bool, v Volume, s Span, verdict Verdic
 // row returns a row of an exchange without its volume and times.
 func (r *Recorder) row(x exchange, egress bool) (*FlowLog, Row) {
 	flowLog, row, _ := x.at.vantage()
-	r.note(x.at)
+	r.note(x.at, &row)
 	row.SrcAddr, row.DstAddr = x.src.addr, x.dst.addr
 	row.SrcPort, row.DstPort = x.pktSrc.port, x.pktDst.port
 	row.PktSrcAddr, row.PktDstAddr = x.pktSrc.addr, x.pktDst.addr
@@ -155,15 +155,17 @@ func (r *Recorder) row(x exchange, egress bool) (*FlowLog, Row) {
 	return flowLog, row
 }
 
-// note remembers that an interface logs rows.
-func (r *Recorder) note(at Interface) {
-	_, row, _ := at.vantage()
-	if !slices.ContainsFunc(r.seen, func(i Interface) bool {
-		_, other, _ := i.vantage()
-		return row.InterfaceID == other.InterfaceID && row.ResourceID == other.ResourceID
-	}) {
-		r.seen = append(r.seen, at)
+// note remembers that an interface has logged a row.
+func (r *Recorder) note(at Interface, row *Row) {
+	id := row.InterfaceID + row.ResourceID
+	if _, known := r.seenIDs[id]; known {
+		return
 	}
+	if r.seenIDs == nil {
+		r.seenIDs = make(map[string]struct{})
+	}
+	r.seenIDs[id] = struct{}{}
+	r.seen = append(r.seen, at)
 }
 
 // add enters a row, and its copies in flow logs that log the same interface.
