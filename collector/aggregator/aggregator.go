@@ -69,6 +69,10 @@ const (
 	forgetSeconds = 24 * 60 * 60
 	// So many interfaces are remembered. Beyond them the ones that have nothing to lose but what can be learned again are forgotten.
 	maxInterfaces = 500_000
+	// So many NAT gateways are described and tell whether those of an account and region are logged; what others forward is counted all the same.
+	maxGateways = 20_000
+	// So many accounts' regions have clocks of their own.
+	maxClocks = 10_000
 	// The clock of a place that has fallen silent follows the others' at this distance, in seconds.
 	silentSeconds = 60 * 60
 	// Forgetting is looked into so often, in seconds of record time.
@@ -96,6 +100,7 @@ type Aggregator struct {
 	pruned     int64
 	heldKeys   int
 	findings   findings
+	copies     map[copyKey]struct{}        // copies are the files' interfaces that overlap, nil without Config.Explain.
 	classes    map[classKey]explainedClass // classes are what keys were counted as, nil without Config.Explain.
 
 	totals totals
@@ -120,6 +125,7 @@ func New(config Config, prices Pricer, now func() time.Time) *Aggregator {
 	}
 	if config.Explain {
 		a.classes = make(map[classKey]explainedClass)
+		a.copies = make(map[copyKey]struct{})
 	}
 	a.totals.init(config.Series, now())
 	a.publish()
@@ -183,9 +189,10 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		in.last = a.recordEnd(file, in.last)
 		in.believe()
 		n.absorb(in)
+		n.waitAnew(in.last)
 		a.tick(n.place(), in.last)
 		a.totals.seen(n.place(), file.FlowLogID, in.last, a.now())
-		parts[i] = part{netInterface: n, overlaps: a.overlaps(n, file.FlowLogID, in), observes: n.observes()}
+		parts[i] = part{netInterface: n, overlaps: a.overlaps(n, file, in), observes: n.observes()}
 		if !parts[i].overlaps {
 			n.held.span.add(span{in.first, in.last})
 		}
@@ -245,13 +252,17 @@ func (p part) compare(key deltaRemote) {
 
 // overlaps says whether another flow log owns an interface at the time of a file's rows. A file that does not name its flow log, and rows that do not name
 // their interface, cannot be told from others.
-func (a *Aggregator) overlaps(n *netInterface, flowLogID string, in *deltaInterface) bool {
+func (a *Aggregator) overlaps(n *netInterface, file File, in *deltaInterface) bool {
+	flowLogID := file.FlowLogID
 	if flowLogID == "" || in.rows == 0 || n.nameless() {
 		return false
 	}
 	owner := n.reigns.owner(flowLogID, in.columns, in.last)
 	if owner == flowLogID {
 		return false
+	}
+	if a.copies != nil {
+		a.copies[copyKey{file.Identity, n.name}] = struct{}{}
 	}
 	a.found(FindingOverlap, n, flowLogID, idLabel(owner))
 	return true
@@ -301,9 +312,11 @@ func (a *Aggregator) configured(name interfaceName) *Gateway {
 	return nil
 }
 
-// tick moves the clock of a place.
+// tick moves the clock of a place. One beyond the limit follows the others.
 func (a *Aggregator) tick(p place, end int64) {
-	a.clocks[p] = max(a.clocks[p], end)
+	if clock, known := a.clocks[p]; known || len(a.clocks) < maxClocks {
+		a.clocks[p] = max(clock, end)
+	}
 	a.newest = max(a.newest, end)
 }
 
@@ -321,8 +334,10 @@ func (a *Aggregator) learn(n *netInterface) {
 	if n.role != was {
 		a.found(FindingGateway, n, "", n.recognisedBy)
 	}
-	a.gateways[n.name] = n
-	a.addNATScope(n)
+	if _, known := a.gateways[n.name]; known || len(a.gateways) < maxGateways {
+		a.gateways[n.name] = n
+		a.addNATScope(n)
+	}
 	if n.role != classifier.RoleRegionalNAT {
 		n.learnLegs()
 	}
@@ -424,9 +439,13 @@ func (a *Aggregator) settle(n *netInterface) {
 	h.counts = Counts{}
 	folded := make(map[remoteKey]Counts)
 	for key, counts := range h.remotes {
-		class := classifier.Classify(withKey(facts, n, key), key.shape)
+		keyFacts := withKey(facts, n, key)
+		class := classifier.Classify(keyFacts, key.shape)
 		switch {
 		case class.Disposition != classifier.Held:
+			if classifier.WaitedFor(keyFacts, key.shape) {
+				n.leftOpen = max(n.leftOpen, h.span.last)
+			}
 			a.count(n, key, class, counts)
 			delete(h.remotes, key)
 		case foldable(key):
@@ -472,7 +491,7 @@ func unnamed(key remoteKey) remoteKey {
 func withKey(f classifier.Facts, n *netInterface, key remoteKey) classifier.Facts {
 	f.RemoteOwn, f.OwnKnown = n.isOwn(key.remote)
 	f.ClientOwn = f.OwnKnown && !f.RemoteOwn && !key.shape.Translated() && (n.legs.primary || !n.role.IsNAT())
-	f.RemoteSeen = n.legs.bare.has(key.remote) || n.legs.shown.has(key.remote)
+	f.RemoteSeen = n.legs.bare.has(key.remote) || n.legs.shown.has(key.remote) || len(n.legs.hidden) >= maxPrivateEnds
 	return f
 }
 
@@ -574,7 +593,7 @@ func (a *Aggregator) evict() {
 		if len(a.interfaces) <= maxInterfaces*9/10 {
 			return
 		}
-		if !n.held.waiting && !n.role.IsNAT() {
+		if _, gateway := a.gateways[name]; !gateway && !n.held.waiting {
 			delete(a.interfaces, name)
 		}
 	}

@@ -61,7 +61,7 @@ func (a *Aggregator) Explain(file File, networks *classifier.Networks, r *flowlo
 	switch {
 	case r.Rejected:
 		e.Class = classifier.Class{Disposition: classifier.Rejected, Rule: classifier.RuleRejected}
-	case n.ownedByOther(file.FlowLogID, r.End):
+	case a.isCopy(file, n):
 		e.Class = classifier.Class{Disposition: classifier.OverlappingFlowLog, Rule: classifier.RuleOverlaps}
 	default:
 		then, ok := a.classes[classKey{n.name, o.Ends.Remote, o.Shape}]
@@ -87,11 +87,14 @@ func (e *Explanation) nameEnds(s classifier.Shape) {
 	}
 }
 
-// ownedByOther says whether another flow log owned the interface at a time.
-func (n *netInterface) ownedByOther(flowLogID string, end int64) bool {
-	if flowLogID == "" || end <= 0 || n.nameless() {
-		return false
-	}
-	i := n.reigns.at(end / windowSeconds)
-	return i >= 0 && n.reigns[i].flowLogID != flowLogID
+// copyKey is what a file has of one interface.
+type copyKey struct {
+	identity string
+	name     interfaceName
+}
+
+// isCopy says whether what a file has of an interface was a copy, because another flow log owned the interface.
+func (a *Aggregator) isCopy(file File, n *netInterface) bool {
+	_, ok := a.copies[copyKey{file.Identity, n.name}]
+	return ok
 }

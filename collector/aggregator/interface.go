@@ -23,7 +23,8 @@ type netInterface struct {
 	role         classifier.Role
 	recognisedBy string
 	gateway      *Gateway // gateway is its entry in the configuration, or nil.
-	released     bool     // released: a wait of its rows has ended without a decision.
+	released     bool     // released: a wait of its rows has ended without a decision, and later rows do not wait again.
+	leftOpen     int64    // leftOpen is the newest end of rows that were counted because of that.
 
 	public, private sighting // public and private are the remotes that it has shown, until it is a NAT gateway.
 	sightedSince    int64    // sightedSince is the record time when they were begun.
@@ -108,6 +109,16 @@ func (n *netInterface) absorb(in *deltaInterface) {
 		n.public, n.private, n.addresses, n.sightedSince = sighting{}, sighting{}, addressSample{}, n.life.last
 	}
 }
+
+// waitAnew lets rows wait again that come long after the ones that have waited in vain: a client of a NAT gateway may have been quiet till then.
+func (n *netInterface) waitAnew(end int64) {
+	if end > n.leftOpen+quietSeconds && n.name.id != otherLabel {
+		n.released = false
+	}
+}
+
+// After so much record time without rows that could have been anything, an interface is looked at as if it were new.
+const quietSeconds = 60 * 60
 
 // What an interface has shown of remotes is kept for so long, in seconds of record time.
 const sightSeconds = 2 * 60 * 60

@@ -242,3 +242,16 @@ func TestPodsMove(t *testing.T) {
 		t.Errorf("got gateways %+v and\n%s", s.Gateways, totals(a))
 	}
 }
+
+// TestQuietClient lets a client of a NAT gateway be quiet for hours but for a stray packet: its first real rows wait for the gateway's, which come later.
+func TestQuietClient(t *testing.T) {
+	a := newAggregator(aggregator.DefaultConfig())
+	commit(t, a, header, at("eni-client i-1 198.51.100.9 10.0.1.5 198.51.100.9 10.0.1.5 40", 10*time.Hour))
+	pass(t, a, -6*time.Hour)
+	commit(t, a, header, at(conversation[4], 3*time.Hour), at(conversation[5], 3*time.Hour))
+	commit(t, a, header, at(conversation[0], 3*time.Hour), at(conversation[1], 3*time.Hour), at(conversation[2], 3*time.Hour), at(conversation[3], 3*time.Hour))
+	pass(t, a, 2*time.Hour)
+	if got := a.Snapshot().Dispositions[classifier.Counted].Bytes; got != 51_040 {
+		t.Errorf("got\n%s", totals(a))
+	}
+}

@@ -2,6 +2,7 @@ package aggregator_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -239,7 +240,7 @@ func TestOldFilesWithATimeInTheFuture(t *testing.T) {
 	for i, row := range []string{
 		at(conversation[0], age), "eni-x i-1 10.0.1.9 203.0.113.5 10.0.1.9 203.0.113.5 1 5 99999999999", at(conversation[1], age),
 	} {
-		file := aggregator.File{Identity: fmt.Sprint(i), AccountID: "123456789012", Region: "eu-west-3", Time: now.Add(-age)}
+		file := aggregator.File{Identity: strconv.Itoa(i), AccountID: "123456789012", Region: "eu-west-3", Time: now.Add(-age)}
 		a.Commit(file, delta(t, header, row))
 	}
 	a.Finish()

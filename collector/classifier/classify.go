@@ -43,23 +43,13 @@ type Class struct {
 func held(r Rule) Class                         { return Class{Disposition: Held, Rule: r} }
 func dropped(d Disposition, r Rule) Class       { return Class{Disposition: d, Rule: r} }
 func counted(d Direction, p Path, r Rule) Class { return Class{Counted, d, p, r} }
-func (f Facts) forwarded(c Class, copied bool) Class {
-	if copied {
-		return dropped(Transit, RuleClientsCounted)
-	}
-	return c
-}
 
 // Classify applies the rules of counting to a shape. It is total: every shape gets a class under any facts, Held among them unless
 // facts.Released.
 func Classify(f Facts, s Shape) Class {
 	switch {
 	case f.Role.IsNAT():
-		c := classifyRegional(s)
-		if f.Role != RoleRegionalNAT {
-			c = classifyZonal(f, s)
-		}
-		return f.forwarded(c, f.CountClients && c.Disposition == Counted)
+		return classifyLeg(f, s)
 	case f.Role == RoleUndecided && !f.Released && f.waits(s):
 		return held(RuleWaitsForRole)
 	case s.Translated() && f.Relay:
@@ -69,6 +59,15 @@ func Classify(f Facts, s Shape) Class {
 	default:
 		return classifyPublic(f, s)
 	}
+}
+
+// WaitedFor says whether rows of a shape have their class only because the wait for more facts is over.
+func WaitedFor(f Facts, s Shape) bool {
+	if !f.Released {
+		return false
+	}
+	f.Released = false
+	return Classify(f, s).Disposition == Held
 }
 
 // waits says whether a row's class depends on a role that is not decided yet. IPv6 is never translated but for NAT64.
@@ -85,6 +84,18 @@ func (f Facts) waits(s Shape) bool {
 	default:
 		return f.Instance && s.form() != formInternal && !f.ShowsView && !s.ShowsClientView()
 	}
+}
+
+// classifyLeg sorts the legs of a NAT gateway. Those that it forwards count unless the views of its clients do.
+func classifyLeg(f Facts, s Shape) Class {
+	c := classifyRegional(s)
+	if f.Role != RoleRegionalNAT {
+		c = classifyZonal(f, s)
+	}
+	if f.CountClients && c.Disposition == Counted {
+		return dropped(Transit, RuleClientsCounted)
+	}
+	return c
 }
 
 // classifyRegional sorts the legs of a regional NAT gateway, whose pkt-addresses equal the leg's: the rows between a client and a remote

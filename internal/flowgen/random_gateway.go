@@ -101,7 +101,7 @@ func (n *randomNetwork) addChain() *rareTraffic {
 	if innerOwner.region != outerOwner.region {
 		outerOwner = innerOwner
 	}
-	if n.opt.Recognition == Learned && !(n.formats[innerOwner].Has("vpc-id") && n.formats[outerOwner].Has("vpc-id")) {
+	if n.opt.Recognition == Learned && (!n.formats[innerOwner].Has("vpc-id") || !n.formats[outerOwner].Has("vpc-id")) {
 		return nil
 	}
 	inside, outside := n.extraVPC(innerOwner, true), n.extraVPC(outerOwner, true)
