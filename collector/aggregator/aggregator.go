@@ -199,21 +199,15 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		touched[n] = struct{}{}
 		a.findPublicInterface(n, d.networks)
 	}
-	for key, i := range d.remotes {
-		parts[key.iface].addRemote(a, key, d.services[key.service], d.remoteCounts[i])
-	}
-	if slices.ContainsFunc(parts, func(p part) bool { return p.observes && p.hides() }) {
-		for key := range d.remotes {
-			parts[key.iface].compare(key)
-		}
-	}
-	for key, i := range d.clients {
-		p := parts[key.iface]
-		if p.isOwnEnd(key) {
-			p.addresses.add(key.client)
+	a.absorbRemotes(d, parts)
+	for row := range d.clients.all {
+		group := d.clientGroups[row.group-1]
+		p := parts[group.iface]
+		if !row.address.IsZero() && p.isOwnEnd(group.shape) {
+			p.addresses.add(row.address)
 		}
 		if !p.overlaps {
-			p.held.addClient(clientKey{key.client, key.shape}, d.clientCounts[i])
+			p.held.addClient(clientKey{row.address, group.shape}, *row.counts)
 		}
 	}
 	return touched
@@ -226,27 +220,62 @@ type part struct {
 	observes bool
 }
 
-// addRemote adds rows to those that wait to be counted. Those of an overlapping flow log are no more than evidence.
-func (p part) addRemote(a *Aggregator, key deltaRemote, service string, c Counts) {
-	if p.observes {
-		if s := p.sightingOf(key); s != nil {
-			s.add(key.shape.Sight(), key.remote)
-		}
-	}
-	if p.overlaps {
-		a.totals.dispositions[classifier.OverlappingFlowLog].add(c)
-		return
-	}
-	p.held.addRemote(remoteKey{key.remote, key.shape, service}, c)
+// groupPlan is what is done with the rows of a group.
+type groupPlan struct {
+	sighting *sighting // sighting is where to remember what the rows show of their remotes, or nil.
+	sight    classifier.Sight
+	keyed    bool   // keyed: the rows keep their remotes.
+	sum      Counts // sum is over the rows that do not.
 }
 
-// compare looks for what the samples of remotes may have missed within the file.
-func (p part) compare(key deltaRemote) {
-	if !p.observes {
+// absorbRemotes gives the interfaces their rows. Those of an overlapping flow log are no more than evidence.
+func (a *Aggregator) absorbRemotes(d *Delta, parts []part) {
+	plans := make([]groupPlan, len(d.groups))
+	for g := range plans {
+		plans[g] = parts[d.groups[g].iface].plan(d.groups[g].shape)
+	}
+	for row := range d.remotes.all {
+		plan := &plans[row.group-1]
+		if plan.sighting != nil && !row.address.IsZero() {
+			plan.sighting.add(plan.sight, row.address)
+		}
+		if plan.keyed {
+			group := &d.groups[row.group-1]
+			parts[group.iface].held.addRemote(remoteKey{row.address, group.shape, d.services[group.service]}, *row.counts)
+		} else {
+			plan.sum.add(*row.counts)
+		}
+	}
+	for g, group := range d.groups {
+		p := parts[group.iface]
+		switch {
+		case plans[g].sum == Counts{}:
+		case p.overlaps:
+			a.totals.dispositions[classifier.OverlappingFlowLog].add(plans[g].sum)
+		default:
+			p.held.addRemote(remoteKey{shape: group.shape, service: d.services[group.service]}, plans[g].sum)
+		}
+	}
+	compareSightings(d, parts, plans)
+}
+
+func (p part) plan(s classifier.Shape) groupPlan {
+	plan := groupPlan{keyed: !p.overlaps && p.keepsRemotes(s)}
+	if p.observes {
+		plan.sight, plan.sighting = s.Sight(), p.sightingOf(s)
+	}
+	return plan
+}
+
+// compareSightings looks for what the samples of remotes may have missed within the file.
+func compareSightings(d *Delta, parts []part, plans []groupPlan) {
+	if !slices.ContainsFunc(parts, func(p part) bool { return p.observes && p.hides() }) {
 		return
 	}
-	if s := p.sightingOf(key); s != nil {
-		s.compare(key.shape.Sight(), key.remote)
+	for row := range d.remotes.all {
+		if plan := &plans[row.group-1]; plan.sighting != nil && !row.address.IsZero() {
+			plan.sighting.compare(plan.sight, row.address)
+		}
 	}
 }
 
@@ -396,7 +425,7 @@ func (a *Aggregator) facts(n *netInterface) classifier.Facts {
 // showsView says whether rows of the interface prove that it is behind a middlebox. A NAT gateway's own leg B may look like such a row, if its next hop is
 // another gateway, until it is known to be none; and a later row with a direct route proves that the route has changed.
 func (n *netInterface) showsView() bool {
-	return n.evidence.view > 0 && n.evidence.direct <= n.evidence.view+contradictSeconds && (n.released || !n.suspect())
+	return n.viewAt > 0 && n.directAt <= n.viewAt+contradictSeconds && (n.released || !n.suspect())
 }
 
 // named says whether a NAT gateway has named the interface's address as its client. Without vpc-id that may be the same address in another VPC, so where the
@@ -404,12 +433,12 @@ func (n *netInterface) showsView() bool {
 func (a *Aggregator) named(n *netInterface) bool {
 	last, ok := a.lastNamed(n)
 	switch {
-	case !ok || n.evidence.direct > last+contradictSeconds:
+	case !ok || n.directAt > last+contradictSeconds:
 		return false
-	case n.attributes.vpcID != "" || !n.evidence.path || n.evidence.view > 0:
+	case n.attributes.vpcID != "" || !n.evidence.path || n.viewAt > 0:
 		return true
 	default:
-		return n.released && n.evidence.direct == 0
+		return n.released && n.directAt == 0
 	}
 }
 

@@ -50,10 +50,12 @@ type Delta struct {
 	last       []byte
 	lastIndex  uint32
 
-	remotes      map[deltaRemote]int32
-	clients      map[deltaClient]int32
-	remoteCounts []Counts
-	clientCounts []Counts
+	groups       []group // groups are numbered from 1.
+	groupIDs     idTable
+	clientGroups []clientGroup // clientGroups are numbered from 1.
+	clientIDs    idTable
+	remotes      keyTable // remotes are the remotes of groups.
+	clients      keyTable // clients are the clients of clientGroups.
 
 	services  []string
 	byService map[string]uint16
@@ -77,17 +79,17 @@ type deltaInterface struct {
 	overflow   bool  // overflow: it stands for all interfaces beyond the limit, so its rows prove nothing.
 }
 
-type deltaRemote struct {
-	remote  flowlog.Addr
+// A group is what rows have in common besides their addresses.
+type group struct {
 	iface   uint32
+	clients uint32 // clients is the clientGroup of the same interface and shape.
 	shape   classifier.Shape
 	service uint16
 }
 
-type deltaClient struct {
-	client flowlog.Addr
-	iface  uint32
-	shape  classifier.Shape
+type clientGroup struct {
+	iface uint32
+	shape classifier.Shape
 }
 
 // Indexes of the services that are no AWS services.
@@ -107,8 +109,6 @@ func NewDelta(networks *classifier.Networks, maxKeys int) *Delta {
 	return &Delta{
 		networks: networks, maxKeys: maxKeys,
 		byName:    make(map[string]uint32),
-		remotes:   make(map[deltaRemote]int32),
-		clients:   make(map[deltaClient]int32),
 		services:  slices.Clone(noServices[:]),
 		byService: make(map[string]uint16),
 	}
@@ -118,13 +118,15 @@ func NewDelta(networks *classifier.Networks, maxKeys int) *Delta {
 func (d *Delta) Reset(networks *classifier.Networks) {
 	d.networks = networks
 	clear(d.byName)
-	clear(d.remotes)
-	clear(d.clients)
 	clear(d.byService)
 	clear(d.interfaces)
 	clear(d.formats)
 	d.interfaces, d.services, d.formats = d.interfaces[:0], d.services[:numNoServices], d.formats[:0]
-	d.remoteCounts, d.clientCounts = d.remoteCounts[:0], d.clientCounts[:0]
+	d.groups, d.clientGroups = d.groups[:0], d.clientGroups[:0]
+	d.groupIDs.reset()
+	d.clientIDs.reset()
+	d.remotes.reset()
+	d.clients.reset()
 	d.last = d.last[:0]
 	d.folds, d.lastRecord = 0, 0
 	d.dispositions = [classifier.NumDispositions]Counts{}
@@ -164,10 +166,28 @@ func (d *Delta) Add(r *flowlog.Record) {
 	if !in.overflow {
 		in.columns = max(in.columns, r.Format.ReadColumns())
 		in.own.observe(r)
-		in.evidence.shape(o.Shape, r.End)
 	}
-	d.addRemote(deltaRemote{iface: i, shape: o.Shape, service: d.service(r, o), remote: o.Ends.Remote}, counts)
-	d.addClient(deltaClient{iface: i, shape: o.Shape, client: o.Ends.Client}, counts)
+	g := d.group(i, o.Shape, d.service(r, o))
+	d.addRemote(g, o.Ends.Remote, counts)
+	d.addClient(d.groups[g-1].clients, o.Ends.Client, counts)
+}
+
+// group returns the number of a group.
+func (d *Delta) group(iface uint32, s classifier.Shape, service uint16) uint32 {
+	// An interface has an index below maxFileInterfaces, so there is room for the mark that makes no key 0.
+	const mark = 1 << 63
+	g, added := d.groupIDs.id(mark | uint64(iface)<<32 | uint64(s)<<16 | uint64(service))
+	if added {
+		c, added := d.clientIDs.id(mark | uint64(iface)<<16 | uint64(s))
+		if added {
+			d.clientGroups = append(d.clientGroups, clientGroup{iface, s})
+		}
+		d.groups = append(d.groups, group{iface: iface, clients: c, shape: s, service: service})
+		if in := &d.interfaces[iface]; !in.overflow {
+			in.evidence.shape(s)
+		}
+	}
+	return g
 }
 
 // addFormat remembers which formats the file has; members of a gzip file may each bring one.
@@ -182,40 +202,36 @@ func (d *Delta) addFormat(f *flowlog.Format) {
 	d.formats = append(d.formats, f)
 }
 
-func (d *Delta) addRemote(key deltaRemote, c Counts) {
-	i, ok := d.remotes[key]
-	if !ok {
-		if len(d.remoteCounts) >= d.maxKeys && d.foldable(key) {
+func (d *Delta) addRemote(g uint32, remote flowlog.Addr, c Counts) {
+	key := d.remotes.key(g, remote)
+	counts, at := d.remotes.find(key)
+	if counts == nil {
+		if d.remotes.used >= d.maxKeys && d.foldable(g, remote) {
 			d.folds++
-			key.remote = flowlog.Addr{}
-			d.addRemote(key, c)
+			d.addRemote(g, flowlog.Addr{}, c)
 			return
 		}
-		i = int32(len(d.remoteCounts))
-		d.remoteCounts = append(d.remoteCounts, Counts{})
-		d.remotes[key] = i
+		counts = d.remotes.add(key, at)
 	}
-	d.remoteCounts[i].add(c)
+	counts.add(c)
 }
 
-// foldable says whether a key may lose its remote. An interface's own address tells the direction of its rows.
-func (d *Delta) foldable(key deltaRemote) bool {
-	return !key.remote.IsZero() && !d.interfaces[key.iface].own.mayBe(key.remote)
+// foldable says whether a group's rows may lose a remote. An interface's own address tells the direction of its rows.
+func (d *Delta) foldable(g uint32, remote flowlog.Addr) bool {
+	return !remote.IsZero() && !d.interfaces[d.groups[g-1].iface].own.mayBe(remote)
 }
 
-func (d *Delta) addClient(key deltaClient, c Counts) {
-	i, ok := d.clients[key]
-	if !ok {
-		if len(d.clientCounts) >= d.maxKeys && !key.client.IsZero() {
-			key.client = flowlog.Addr{}
-			d.addClient(key, c)
+func (d *Delta) addClient(g uint32, client flowlog.Addr, c Counts) {
+	key := d.clients.key(g, client)
+	counts, at := d.clients.find(key)
+	if counts == nil {
+		if d.clients.used >= d.maxKeys && !client.IsZero() {
+			d.addClient(g, flowlog.Addr{}, c)
 			return
 		}
-		i = int32(len(d.clientCounts))
-		d.clientCounts = append(d.clientCounts, Counts{})
-		d.clients[key] = i
+		counts = d.clients.add(key, at)
 	}
-	d.clientCounts[i].add(c)
+	counts.add(c)
 }
 
 // service interns the AWS service of the remote. Where nothing tells which end is the remote, the one that has a service is.
@@ -314,11 +330,8 @@ func (in *deltaInterface) seen(start, end int64) {
 	in.last = max(in.last, end)
 }
 
-// believe makes no time later than the newest end that can be believed. A wrong one would prove a route for ever.
-func (in *deltaInterface) believe() {
-	in.first = min(in.first, in.last)
-	in.evidence.view, in.evidence.direct = min(in.evidence.view, in.last), min(in.evidence.direct, in.last)
-}
+// believe makes no time later than the newest end that can be believed.
+func (in *deltaInterface) believe() { in.first = min(in.first, in.last) }
 
 // isRegional says whether the record names a regional NAT gateway (version 9).
 func isRegional(r *flowlog.Record) bool { return bytes.HasPrefix(r.ResourceID, []byte("nat-")) }

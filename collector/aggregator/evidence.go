@@ -125,8 +125,8 @@ type evidence struct {
 	pkt           bool // pkt: the format can show translations.
 	path          bool // path: the format has traffic-path.
 	translated    bool
-	view          int64 // view is the newest end of a row that proves that the public traffic goes through a middlebox, 0 if there is none.
-	direct        int64 // direct is the newest end of a row that proves a default route to an internet gateway, 0 if there is none.
+	view          bool // view: a row proves that the public traffic goes through a middlebox.
+	direct        bool // direct: a row proves a default route to an internet gateway.
 }
 
 // observe takes what a data row says by its fields.
@@ -136,16 +136,12 @@ func (e *evidence) observe(r *flowlog.Record) {
 	e.path = e.path || r.Format.Has(flowlog.FieldTrafficPath)
 }
 
-// shape takes what a counted row that ends at a time says by its shape.
-func (e *evidence) shape(s classifier.Shape, end int64) {
+// shape takes what a counted row says by its shape.
+func (e *evidence) shape(s classifier.Shape) {
 	e.pkt = e.pkt || s.HasPkt()
 	e.translated = e.translated || s.Translated()
-	if s.ShowsClientView() {
-		e.view = max(e.view, end, 1)
-	}
-	if s.ShowsDirectRoute() {
-		e.direct = max(e.direct, end, 1)
-	}
+	e.view = e.view || s.ShowsClientView()
+	e.direct = e.direct || s.ShowsDirectRoute()
 }
 
 func (e *evidence) merge(b evidence) {
@@ -154,6 +150,6 @@ func (e *evidence) merge(b evidence) {
 	e.pkt = e.pkt || b.pkt
 	e.path = e.path || b.path
 	e.translated = e.translated || b.translated
-	e.view = max(e.view, b.view)
-	e.direct = max(e.direct, b.direct)
+	e.view = e.view || b.view
+	e.direct = e.direct || b.direct
 }

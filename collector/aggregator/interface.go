@@ -13,8 +13,10 @@ type netInterface struct {
 	attributes attributes
 	own        ownAddress
 	evidence   evidence
-	life       span   // life are the times of its records of any kind.
-	reigns     reigns // reigns are the flow logs that own it.
+	life       span // life are the times of its records of any kind.
+	// viewAt and directAt are the newest ends of files whose rows prove that its public traffic goes through a middlebox, or straight to an internet gateway.
+	viewAt, directAt int64
+	reigns           reigns // reigns are the flow logs that own it.
 	// addresses are the private ends of its rows with public remotes: its own ones, of which an interface with many pods has many.
 	addresses addressSample
 	named     int64 // named is when a NAT gateway has last named one of its addresses as a client, 0 if none has.
@@ -104,6 +106,12 @@ func (n *netInterface) absorb(in *deltaInterface) {
 	n.own.merge(in.own)
 	n.evidence.merge(in.evidence)
 	n.life.add(span{in.first, in.last})
+	if in.evidence.view {
+		n.viewAt = max(n.viewAt, in.last)
+	}
+	if in.evidence.direct {
+		n.directAt = max(n.directAt, in.last)
+	}
 	if n.life.last > n.sightedSince+sightSeconds {
 		// An address that was one thing and is another now is no evidence: a pod that has moved to another node.
 		n.public, n.private, n.addresses, n.sightedSince = sighting{}, sighting{}, addressSample{}, n.life.last
@@ -131,11 +139,11 @@ func (n *netInterface) observes() bool {
 
 // sightingOf returns where to remember what a row shows of its remote, or nil. A private remote proves nothing at an instance, whose pods hide behind it
 // and come and go.
-func (n *netInterface) sightingOf(key deltaRemote) *sighting {
+func (n *netInterface) sightingOf(s classifier.Shape) *sighting {
 	switch {
-	case key.remote.IsZero(), key.shape.Private() && n.attributes.instanceID != "":
+	case s.Sight() == classifier.SightNone, s.Private() && n.attributes.instanceID != "":
 		return nil
-	case key.shape.Private():
+	case s.Private():
 		return &n.private
 	default:
 		return &n.public
@@ -149,8 +157,8 @@ func (n *netInterface) hides() bool {
 
 // isOwnEnd says whether the private end of rows with a public remote is an address of the interface's own. Behind a translation that is a pod's at an instance;
 // elsewhere it is somebody's whose packets pass.
-func (n *netInterface) isOwnEnd(key deltaClient) bool {
-	return key.shape.OneEndPrivate() && !key.client.IsZero() && !n.role.IsNAT() && (!key.shape.Translated() || n.attributes.instanceID != "")
+func (n *netInterface) isOwnEnd(s classifier.Shape) bool {
+	return s.OneEndPrivate() && !n.role.IsNAT() && (!s.Translated() || n.attributes.instanceID != "")
 }
 
 // suspect says whether nothing speaks against a NAT gateway.
@@ -165,6 +173,22 @@ func (n *netInterface) relay() bool {
 		return true
 	default:
 		return n.attributes.hasInstanceField && n.attributes.instanceID == ""
+	}
+}
+
+// keepsRemotes says whether rows of a shape must keep their remotes to be classified, or while they wait. What a NAT gateway has proved to be needs them no more.
+func (n *netInterface) keepsRemotes(s classifier.Shape) bool {
+	switch {
+	case n.role == classifier.RoleRegionalNAT:
+		return false
+	case n.role.IsNAT():
+		return s.Private()
+	case s.DirectionOpen():
+		return true
+	case s.Private() && (!s.HasPkt() || !s.Ingress() && !s.Egress()):
+		return true
+	default:
+		return n.role == classifier.RoleUndecided && (s.InnerLeg() || s.Private() && n.suspect())
 	}
 }
 
