@@ -233,6 +233,12 @@ func (a *Aggregator) absorbRemotes(d *Delta, parts []part) {
 	plans := make([]groupPlan, len(d.groups))
 	for g := range plans {
 		plans[g] = parts[d.groups[g].iface].plan(d.groups[g].shape)
+		plans[g].sum = d.groups[g].sum
+	}
+	for i := range d.interfaces {
+		if parts[i].observes {
+			parts[i].public.bare.merge(&d.interfaces[i].bare)
+		}
 	}
 	for row := range d.remotes.all {
 		plan := &plans[row.group-1]

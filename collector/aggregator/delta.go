@@ -72,6 +72,7 @@ type deltaInterface struct {
 	attributes attributes
 	own        ownAddress
 	evidence   evidence
+	bare       addressSample // bare are remotes of client views, which have no place in the table of remotes.
 	first      int64
 	last       int64
 	rows       int64 // rows is the number of accepted data rows.
@@ -85,6 +86,7 @@ type group struct {
 	clients uint32 // clients is the clientGroup of the same interface and shape.
 	shape   classifier.Shape
 	service uint16
+	sum     Counts // sum is over the rows that are not in the table of remotes.
 }
 
 type clientGroup struct {
@@ -168,8 +170,20 @@ func (d *Delta) Add(r *flowlog.Record) {
 		in.own.observe(r)
 	}
 	g := d.group(i, o.Shape, d.service(r, o))
-	d.addRemote(g, o.Ends.Remote, counts)
+	in = &d.interfaces[i]
+	if in.sees(o.Shape) {
+		d.groups[g-1].sum.add(counts)
+		in.bare.add(o.Ends.Remote)
+	} else {
+		d.addRemote(g, o.Ends.Remote, counts)
+	}
 	d.addClient(d.groups[g-1].clients, o.Ends.Client, counts)
+}
+
+// sees says whether rows of a shape are, at this interface, what a client sees of traffic that a gateway forwards: whatever they will count as, it is not by their
+// remotes. An interface may see as many remotes as there are; they would fill the table with keys of a client and a remote.
+func (in *deltaInterface) sees(s classifier.Shape) bool {
+	return !in.overflow && (s.ShowsClientView() || in.evidence.view && s.PlainIngress())
 }
 
 // group returns the number of a group.

@@ -45,6 +45,13 @@ func (s *addressSample) add(a flowlog.Addr) {
 	s.sorted = slices.Insert(s.sorted, i, hashedAddr{h, a})
 }
 
+// merge adds the addresses of another sample.
+func (s *addressSample) merge(t *addressSample) {
+	for _, a := range t.sorted {
+		s.add(a.address)
+	}
+}
+
 func (s *addressSample) find(h uint64, a flowlog.Addr) (int, bool) {
 	return slices.BinarySearchFunc(s.sorted, hashedAddr{h, a}, compareHashed)
 }

@@ -59,6 +59,9 @@ func (s Shape) Ingress() bool { return s.is(shapeIngress) }
 // Egress says whether the record says that its interface sent the packets.
 func (s Shape) Egress() bool { return s.is(shapeEgress) }
 
+// PlainIngress says whether an untranslated packet of a public remote came to a private address.
+func (s Shape) PlainIngress() bool { return s.form() == formIn && !s.Translated() && !s.NAT64() }
+
 // DirectionOpen says whether nothing in the row tells which of two public ends is the remote.
 func (s Shape) DirectionOpen() bool {
 	return s.form() == formPublic && !s.is(shapeIngress|shapeEgress) && !s.Translated()

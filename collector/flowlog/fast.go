@@ -135,7 +135,6 @@ func (l *splitLine) is(column, n int, w uint64) bool {
 
 // Words that columns hold.
 var (
-	wordAccept  = wordOf("ACCEPT")
 	wordReject  = wordOf("REJECT")
 	wordOK      = wordOf("OK")
 	wordIngress = wordOf("ingress")

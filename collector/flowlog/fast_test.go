@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -72,7 +73,7 @@ func TestFastPathReadsTheSame(t *testing.T) {
 		if rng.IntN(12) == 0 {
 			return pick("-", "", "1a", "-1", "99999999999999999999", "17592186044417", "1e3", "007", "1234567890123456", "123456789012345")
 		}
-		return fmt.Sprint(rng.Uint64() >> (20 + rng.IntN(44)))
+		return strconv.FormatUint(rng.Uint64()>>(20+rng.IntN(44)), 10)
 	}
 	value := func(f Field, previous string) string {
 		if rng.IntN(200) == 0 {
@@ -103,7 +104,7 @@ func TestFastPathReadsTheSame(t *testing.T) {
 	}
 	for range 2000 {
 		columns := []Field{FieldInterfaceID, FieldSrcAddr, FieldDstAddr, FieldBytes}
-		for f := range Field(numFields) {
+		for f := range numFields {
 			if f != FieldInterfaceID && f != FieldSrcAddr && f != FieldDstAddr && f != FieldBytes && rng.IntN(3) == 0 {
 				columns = append(columns, f)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,8 +41,8 @@ func benchmarkLog(header string, rows int) []byte {
 		}
 		values := map[string]string{
 			"version": "5", "account-id": "123456789012", "interface-id": "eni-0123456789abcdef0", "srcaddr": src, "dstaddr": dst,
-			"srcport": fmt.Sprint(32768 + rng.IntN(20000)), "dstport": "443", "protocol": "6", "packets": fmt.Sprint(1 + rng.IntN(2000)),
-			"bytes": fmt.Sprint(40 + rng.IntN(3_000_000)), "start": fmt.Sprint(1773480300 + i%5*60), "end": fmt.Sprint(1773480359 + i%5*60),
+			"srcport": strconv.Itoa(32768 + rng.IntN(20000)), "dstport": "443", "protocol": "6", "packets": strconv.Itoa(1 + rng.IntN(2000)),
+			"bytes": strconv.Itoa(40 + rng.IntN(3_000_000)), "start": strconv.Itoa(1773480300 + i%5*60), "end": strconv.Itoa(1773480359 + i%5*60),
 			"action": "ACCEPT", "log-status": "OK", "pkt-srcaddr": pktSrc, "pkt-dstaddr": pktDst, "flow-direction": direction, "traffic-path": path,
 			"vpc-id": "vpc-0123456789abcdef0", "subnet-id": "subnet-0123456789abcdef0", "region": "eu-west-3", "az-id": "euw3-az1", "type": "IPv4",
 			"tcp-flags": "19", "pkt-dst-aws-service": service, "pkt-src-aws-service": "-",
@@ -86,12 +87,11 @@ func BenchmarkRead(b *testing.B) {
 				var record Record
 				b.SetBytes(int64(len(text)))
 				b.ReportAllocs()
-				n := 0
 				for b.Loop() {
 					if err := r.Reset(bytes.NewReader(file)); err != nil {
 						b.Fatal(err)
 					}
-					n = 0
+					n := 0
 					err := r.Read(&record)
 					for ; err == nil; err = r.Read(&record) {
 						n++

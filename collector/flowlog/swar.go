@@ -63,7 +63,7 @@ func fastOctet(text []byte, start, end int) (v, bad uint32) {
 	shift := uint(4-n) * 8 & 31
 	digits := (binary.LittleEndian.Uint32(text[start:]) ^ '0'*0x01010101) << shift
 	v = digits>>8&0xff*100 + digits>>16&0xff*10 + digits>>24
-	bad = (digits | digits + 0x76*0x01010101) & 0x80808080 // A byte above 9.
+	bad = (digits | (digits + 0x76*0x01010101)) & 0x80808080 // A byte above 9.
 	if uint(n-1) > 2 || v > 255 {
 		bad = 1
 	}

@@ -26,7 +26,7 @@ func TestFastV4(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range strings.Fields(`0.0.0.0 255.255.255.255 1.2.3.4 10.20.30.40 100.200.100.200 256.1.1.1 1.256.1.1 1.1.1.256 1.1.1.999 01.1.1.1 1.1.1.00
+	for text := range strings.FieldsSeq(`0.0.0.0 255.255.255.255 1.2.3.4 10.20.30.40 100.200.100.200 256.1.1.1 1.256.1.1 1.1.1.256 1.1.1.999 01.1.1.1 1.1.1.00
 		1.1.1 1.1.1.1.1 1..1.1 .1.1.1 1.1.1. 1.1.1.a 1.1.1.: 1.1.1./ 1234.1.1.1 1.1.1.1234 - x ::1 fe80::1 1.1.1.1111111111 111.111.111.111 11111111111111 111.111.111.1111
 		1.1.1.é 1.1.-1.1 9.9.9.9`) {
 		check(text)
@@ -40,7 +40,7 @@ func TestFastV4(t *testing.T) {
 		text := strings.Join(parts, ".")
 		if rng.IntN(4) == 0 {
 			i := rng.IntN(len(text))
-			text = text[:i] + string(rune(rng.IntN(128))) + text[i+1:]
+			text = text[:i] + string([]byte{byte(rng.IntN(256))}) + text[i+1:]
 		}
 		check(text)
 	}
@@ -66,7 +66,7 @@ func TestFastUint(t *testing.T) {
 		text := strconv.FormatUint(rng.Uint64()>>rng.IntN(64), 10)
 		if rng.IntN(4) == 0 {
 			i := rng.IntN(len(text))
-			text = text[:i] + string(rune(rng.IntN(128))) + text[i+1:]
+			text = text[:i] + string([]byte{byte(rng.IntN(256))}) + text[i+1:]
 		}
 		check(text)
 	}
