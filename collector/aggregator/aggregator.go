@@ -181,6 +181,7 @@ func (a *Aggregator) Commit(file File, d *Delta) bool {
 
 // absorb brings a delta's interfaces up to date and gives them its rows.
 func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
+	d.flush()
 	touched := make(map[*netInterface]struct{}, len(d.interfaces))
 	parts := make([]part, len(d.interfaces))
 	for i := range d.interfaces {

@@ -46,9 +46,8 @@ type Delta struct {
 
 	interfaces []deltaInterface
 	byName     map[string]uint32
-	name       []byte // name is the scratch space of an interface's name; last is the one looked up before.
-	last       []byte
-	lastIndex  uint32
+	name       []byte // name is the scratch space of an interface's name.
+	recent     [1 << recentBits]uint32 // recent are the indexes, from 1, of interfaces that records have named lately.
 
 	groups       []group // groups are numbered from 1.
 	groupIDs     idTable
@@ -56,6 +55,8 @@ type Delta struct {
 	clientIDs    idTable
 	remotes      keyTable // remotes are the remotes of groups.
 	clients      keyTable // clients are the clients of clientGroups.
+	pending      [pendingRows]pendingRow
+	numPending   int
 
 	services  []string
 	byService map[string]uint16
@@ -121,15 +122,14 @@ func (d *Delta) Reset(networks *classifier.Networks) {
 	d.networks = networks
 	clear(d.byName)
 	clear(d.byService)
-	clear(d.interfaces)
 	clear(d.formats)
+	d.recent, d.numPending = [1 << recentBits]uint32{}, 0
 	d.interfaces, d.services, d.formats = d.interfaces[:0], d.services[:numNoServices], d.formats[:0]
 	d.groups, d.clientGroups = d.groups[:0], d.clientGroups[:0]
 	d.groupIDs.reset()
 	d.clientIDs.reset()
 	d.remotes.reset()
 	d.clients.reset()
-	d.last = d.last[:0]
 	d.folds, d.lastRecord = 0, 0
 	d.dispositions = [classifier.NumDispositions]Counts{}
 }
@@ -170,20 +170,51 @@ func (d *Delta) Add(r *flowlog.Record) {
 		in.own.observe(r)
 	}
 	g := d.group(i, o.Shape, d.service(r, o))
-	in = &d.interfaces[i]
+	c := d.groups[g-1].clients
 	if in.sees(o.Shape) {
 		d.groups[g-1].sum.add(counts)
 		in.bare.add(o.Ends.Remote)
-	} else {
-		d.addRemote(g, o.Ends.Remote, counts)
+		g = 0
 	}
-	d.addClient(d.groups[g-1].clients, o.Ends.Client, counts)
+	d.pending[d.numPending] = pendingRow{g, c, o.Ends, counts}
+	if d.numPending++; d.numPending == pendingRows {
+		d.flush()
+	}
 }
 
-// sees says whether rows of a shape are, at this interface, what a client sees of traffic that a gateway forwards: whatever they will count as, it is not by their
-// remotes. An interface may see as many remotes as there are; they would fill the table with keys of a client and a remote.
+// A pendingRow waits to be added to the tables. Rows are added in batches, so that the processor looks for several keys at once: in a table beyond its caches it
+// waits for most of them.
+type pendingRow struct {
+	group       uint32 // group is 0 for a row without a place in the table of remotes.
+	clientGroup uint32
+	ends        classifier.Ends
+	counts      Counts
+}
+
+const pendingRows = 64
+
+// flush adds the rows that wait.
+func (d *Delta) flush() {
+	rows := d.pending[:d.numPending]
+	d.numPending = 0
+	for i := range rows {
+		if row := &rows[i]; row.group != 0 {
+			d.addRemote(row.group, row.ends.Remote, row.counts)
+		}
+	}
+	for i := range rows {
+		d.addClient(rows[i].clientGroup, rows[i].ends.Client, rows[i].counts)
+	}
+}
+
+// sees says whether rows of a shape are, at this interface, an outer view of traffic that a gateway forwards: what a client sees of it, or legs B and C. Whatever they
+// will count as, it is not by their remotes, of which there may be as many in the table again as the private legs have.
 func (in *deltaInterface) sees(s classifier.Shape) bool {
-	return !in.overflow && (s.ShowsClientView() || in.evidence.view && s.PlainIngress())
+	if in.overflow {
+		return false
+	}
+	e := &in.evidence
+	return s.ShowsClientView() || e.view && s.PlainIngress() || s.OuterLeg() && (e.translated && in.attributes.instanceID == "" || e.isNAT())
 }
 
 // group returns the number of a group.
@@ -286,23 +317,53 @@ func (d *Delta) newService(raw string) uint16 {
 	return i
 }
 
-// interfaceOf returns the index of the record's interface. Records of one interface often follow each other.
+const recentBits = 10
+
+// interfaceOf returns the index of the record's interface.
 func (d *Delta) interfaceOf(r *flowlog.Record) uint32 {
+	id := interfaceID(r)
+	recent := &d.recent[recentSlot(id)]
+	if *recent > 0 && d.interfaces[*recent-1].named(r.AccountID, id) {
+		return d.describe(*recent-1, r)
+	}
+	i := d.lookUpInterface(r)
+	if len(id) > 0 {
+		*recent = i + 1
+	}
+	return d.describe(i, r)
+}
+
+// named says whether an id that is not empty, and no longer than one may be, is the interface's.
+func (in *deltaInterface) named(account, id []byte) bool {
+	return in.name.id == string(id) && in.name.account == string(account)
+}
+
+// recentSlot spreads ids by their last bytes, in which they differ.
+func recentSlot(id []byte) uint32 {
+	var h uint32
+	for _, c := range id[max(0, len(id)-6):] {
+		h = h*31 + uint32(c)
+	}
+	return h * 0x9e3779b1 >> (32 - recentBits)
+}
+
+// describe takes over what a record says of its interface.
+func (d *Delta) describe(i uint32, r *flowlog.Record) uint32 {
+	if in := &d.interfaces[i]; !in.overflow {
+		in.attributes.fill(r)
+	}
+	return i
+}
+
+func (d *Delta) lookUpInterface(r *flowlog.Record) uint32 {
 	d.name = append(append(append(d.name[:0], clip(r.AccountID)...), ' '), clip(interfaceID(r))...)
 	if len(interfaceID(r)) == 0 {
 		d.name = append(append(d.name, '-'), clip(r.VPCID)...)
 	}
-	if !bytes.Equal(d.name, d.last) || len(d.interfaces) == 0 {
-		i, ok := d.byName[string(d.name)]
-		if !ok {
-			i = d.newInterface(r)
-		}
-		d.last, d.lastIndex = append(d.last[:0], d.name...), i
+	if i, ok := d.byName[string(d.name)]; ok {
+		return i
 	}
-	if in := &d.interfaces[d.lastIndex]; !in.overflow {
-		in.attributes.fill(r)
-	}
-	return d.lastIndex
+	return d.newInterface(r)
 }
 
 // interfaceID returns the id by which a record names its interface: a regional NAT gateway's own, else the interface's, else none.
@@ -329,6 +390,9 @@ func (d *Delta) newInterface(r *flowlog.Record) uint32 {
 		return i
 	}
 	i := uint32(len(d.interfaces))
+	if len(d.interfaces) < cap(d.interfaces) {
+		in.bare.sorted = d.interfaces[:i+1][i].bare.sorted[:0] // The memory of an interface of an earlier file.
+	}
 	d.interfaces = append(d.interfaces, in)
 	d.byName[name] = i
 	return i

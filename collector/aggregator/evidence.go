@@ -144,6 +144,11 @@ func (e *evidence) shape(s classifier.Shape) {
 	e.direct = e.direct || s.ShowsDirectRoute()
 }
 
+// isNAT says whether the records name the interface a NAT gateway.
+func (e *evidence) isNAT() bool {
+	return e.regional || e.interfaceType == flowlog.InterfaceNATGateway || e.interfaceType == flowlog.InterfaceRegionalNATGateway
+}
+
 func (e *evidence) merge(b evidence) {
 	e.interfaceType = max(e.interfaceType, b.interfaceType)
 	e.regional = e.regional || b.regional

@@ -73,6 +73,11 @@ func (s Shape) InnerLeg() bool { return s.NAT64() || s.Translated() && !s.LegPub
 // OuterEgress says whether the row may be a leg from a NAT gateway to a public remote.
 func (s Shape) OuterEgress() bool { return s.form() == formOut && s.LegPublic() }
 
+// OuterLeg says whether the row may be leg B or C: an untranslated packet between a private address and a public remote, or two public addresses.
+func (s Shape) OuterLeg() bool {
+	return s.LegPublic() && !s.Translated() && s.form() != formInternal && !s.is(shapeIPv6|shapeNAT64|shapeNoPkt)
+}
+
 // FromClient says whether the Client of the observation is the sender.
 func (s Shape) FromClient() bool {
 	switch s.form() {
