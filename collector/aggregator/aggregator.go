@@ -233,7 +233,7 @@ type groupPlan struct {
 func (a *Aggregator) absorbRemotes(d *Delta, parts []part) {
 	plans := make([]groupPlan, len(d.groups))
 	for g := range plans {
-		plans[g] = parts[d.groups[g].iface].plan(d.groups[g].shape)
+		plans[g] = parts[d.groups[g].iface].plan(d.groups[g].shape, a.classes != nil)
 		plans[g].sum = d.groups[g].sum
 	}
 	for i := range d.interfaces {
@@ -266,8 +266,9 @@ func (a *Aggregator) absorbRemotes(d *Delta, parts []part) {
 	compareSightings(d, parts, plans)
 }
 
-func (p part) plan(s classifier.Shape) groupPlan {
-	plan := groupPlan{keyed: !p.overlaps && p.keepsRemotes(s)}
+// plan says what to do with rows of a shape; they may be told to keep their remotes though nothing depends on them, but for an explanation.
+func (p part) plan(s classifier.Shape, keep bool) groupPlan {
+	plan := groupPlan{keyed: !p.overlaps && (keep || p.keepsRemotes(s))}
 	if p.observes {
 		plan.sight, plan.sighting = s.Sight(), p.sightingOf(s)
 	}
@@ -484,7 +485,7 @@ func (a *Aggregator) settle(n *netInterface) {
 			}
 			a.count(n, key, class, counts)
 			delete(h.remotes, key)
-		case foldable(key):
+		case foldable(key) && a.classes == nil:
 			sum := folded[unnamed(key)]
 			sum.add(counts)
 			folded[unnamed(key)] = sum

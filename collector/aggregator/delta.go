@@ -46,7 +46,7 @@ type Delta struct {
 
 	interfaces []deltaInterface
 	byName     map[string]uint32
-	name       []byte // name is the scratch space of an interface's name.
+	name       []byte                  // name is the scratch space of an interface's name.
 	recent     [1 << recentBits]uint32 // recent are the indexes, from 1, of interfaces that records have named lately.
 
 	groups       []group // groups are numbered from 1.
