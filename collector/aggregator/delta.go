@@ -87,6 +87,7 @@ type group struct {
 	clients uint32 // clients is the clientGroup of the same interface and shape.
 	shape   classifier.Shape
 	service uint16
+	bare    bool   // bare: the rows show their remotes bare (classifier.SightBare).
 	sum     Counts // sum is over the rows that are not in the table of remotes.
 }
 
@@ -173,10 +174,13 @@ func (d *Delta) Add(r *flowlog.Record) {
 	c := d.groups[g-1].clients
 	if in.sees(o.Shape) {
 		d.groups[g-1].sum.add(counts)
-		in.bare.add(o.Ends.Remote)
-		g = 0
+		if d.groups[g-1].bare {
+			in.bare.add(o.Ends.Remote)
+		}
+		d.pending[d.numPending] = pendingRow{0, d.clients.key(c, o.Ends.Client), counts}
+	} else {
+		d.pending[d.numPending] = pendingRow{d.remotes.key(g, o.Ends.Remote), d.clients.key(c, o.Ends.Client), counts}
 	}
-	d.pending[d.numPending] = pendingRow{g, c, o.Ends, counts}
 	if d.numPending++; d.numPending == pendingRows {
 		d.flush()
 	}
@@ -185,10 +189,9 @@ func (d *Delta) Add(r *flowlog.Record) {
 // A pendingRow waits to be added to the tables. Rows are added in batches, so that the processor looks for several keys at once: in a table beyond its caches it
 // waits for most of them.
 type pendingRow struct {
-	group       uint32 // group is 0 for a row without a place in the table of remotes.
-	clientGroup uint32
-	ends        classifier.Ends
-	counts      Counts
+	remote uint64 // remote is the key in the table of remotes, 0 for a row that has no place there.
+	client uint64
+	counts Counts
 }
 
 const pendingRows = 64
@@ -198,12 +201,12 @@ func (d *Delta) flush() {
 	rows := d.pending[:d.numPending]
 	d.numPending = 0
 	for i := range rows {
-		if row := &rows[i]; row.group != 0 {
-			d.addRemote(row.group, row.ends.Remote, row.counts)
+		if row := &rows[i]; row.remote != 0 {
+			d.addRemote(row.remote, row.counts)
 		}
 	}
 	for i := range rows {
-		d.addClient(rows[i].clientGroup, rows[i].ends.Client, rows[i].counts)
+		d.addClient(rows[i].client, rows[i].counts)
 	}
 }
 
@@ -227,7 +230,7 @@ func (d *Delta) group(iface uint32, s classifier.Shape, service uint16) uint32 {
 		if added {
 			d.clientGroups = append(d.clientGroups, clientGroup{iface, s})
 		}
-		d.groups = append(d.groups, group{iface: iface, clients: c, shape: s, service: service})
+		d.groups = append(d.groups, group{iface: iface, clients: c, shape: s, service: service, bare: s.Sight() == classifier.SightBare})
 		if in := &d.interfaces[iface]; !in.overflow {
 			in.evidence.shape(s)
 		}
@@ -247,13 +250,13 @@ func (d *Delta) addFormat(f *flowlog.Format) {
 	d.formats = append(d.formats, f)
 }
 
-func (d *Delta) addRemote(g uint32, remote flowlog.Addr, c Counts) {
-	key := d.remotes.key(g, remote)
+func (d *Delta) addRemote(key uint64, c Counts) {
 	counts, at := d.remotes.find(key)
 	if counts == nil {
-		if d.remotes.used >= d.maxKeys && d.foldable(g, remote) {
+		if d.remotes.used >= d.maxKeys && d.foldable(key) {
 			d.folds++
-			d.addRemote(g, flowlog.Addr{}, c)
+			g, _ := d.remotes.split(key)
+			d.addRemote(d.remotes.key(g, flowlog.Addr{}), c)
 			return
 		}
 		counts = d.remotes.add(key, at)
@@ -261,17 +264,17 @@ func (d *Delta) addRemote(g uint32, remote flowlog.Addr, c Counts) {
 	counts.add(c)
 }
 
-// foldable says whether a group's rows may lose a remote. An interface's own address tells the direction of its rows.
-func (d *Delta) foldable(g uint32, remote flowlog.Addr) bool {
+// foldable says whether rows may lose their remote. An interface's own address tells the direction of its rows.
+func (d *Delta) foldable(key uint64) bool {
+	g, remote := d.remotes.split(key)
 	return !remote.IsZero() && !d.interfaces[d.groups[g-1].iface].own.mayBe(remote)
 }
 
-func (d *Delta) addClient(g uint32, client flowlog.Addr, c Counts) {
-	key := d.clients.key(g, client)
+func (d *Delta) addClient(key uint64, c Counts) {
 	counts, at := d.clients.find(key)
 	if counts == nil {
-		if d.clients.used >= d.maxKeys && !client.IsZero() {
-			d.addClient(g, flowlog.Addr{}, c)
+		if g, client := d.clients.split(key); d.clients.used >= d.maxKeys && !client.IsZero() {
+			d.addClient(d.clients.key(g, flowlog.Addr{}), c)
 			return
 		}
 		counts = d.clients.add(key, at)

@@ -90,7 +90,11 @@ func (n *Networks) Read(r *flowlog.Record) Observation {
 		shape |= formIn | shapeNAT64
 	default:
 		shape |= n.form(src, dst, r.TrafficPath)
-		if n.form(r.SrcAddr, r.DstAddr, r.TrafficPath) != formInternal {
+		leg := shape.form()
+		if shape.Translated() {
+			leg = n.form(r.SrcAddr, r.DstAddr, r.TrafficPath)
+		}
+		if leg != formInternal {
 			shape |= shapeLegPublic
 		}
 		if !src.Is4() && !dst.Is4() {

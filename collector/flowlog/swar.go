@@ -47,30 +47,38 @@ func fastV4(b []byte, start, end int) (v uint32, ok bool) {
 		return 0, false
 	}
 	first := bits.TrailingZeros32(dots)
-	dots &= dots - 1
-	second := bits.TrailingZeros32(dots)
-	third := 31 - bits.LeadingZeros32(dots)
-	a, badA := fastOctet(text, 0, first)
-	c, badC := fastOctet(text, first+1, second)
-	d, badD := fastOctet(text, second+1, third)
-	e, badE := fastOctet(text, third+1, n)
-	return a<<24 | c<<16 | d<<8 | e, (badA | badC | badD | badE) == 0
+	second := bits.TrailingZeros32(dots & (dots - 1))
+	third := bits.Len32(dots) - 1
+	lengths := [4]int{first, second - first - 1, third - second - 1, n - third - 1}
+	if (lengths[0]|lengths[1]|lengths[2]|lengths[3])&^7 != 0 {
+		return 0, false
+	}
+	a := digits(text, 0, lengths[0])
+	c := digits(text, first+1, lengths[1])
+	d := digits(text, second+1, lengths[2])
+	e := digits(text, third+1, lengths[3])
+	notDigits := (a | c | d | e | (a + notNine) | (c + notNine) | (d + notNine) | (e + notNine)) & 0x80808080
+	va, vc, vd, ve := octet(a), octet(c), octet(d), octet(e)
+	// Leading zeros make a number less than the least with as many digits.
+	outside := (va - leastOctet[lengths[0]&7]) | (vc - leastOctet[lengths[1]&7]) | (vd - leastOctet[lengths[2]&7]) | (ve - leastOctet[lengths[3]&7]) |
+		(255 - va) | (255 - vc) | (255 - vd) | (255 - ve)
+	return uint32(va<<24 | vc<<16 | vd<<8 | ve), notDigits == 0 && outside >= 0
 }
 
-// fastOctet reads a number from 0 to 255 without leading zeros. Bad is not 0 if it is none.
-func fastOctet(text []byte, start, end int) (v, bad uint32) {
-	n := end - start
-	shift := uint(4-n) * 8 & 31
-	digits := (binary.LittleEndian.Uint32(text[start:]) ^ '0'*0x01010101) << shift
-	v = digits>>8&0xff*100 + digits>>16&0xff*10 + digits>>24
-	bad = (digits | (digits + 0x76*0x01010101)) & 0x80808080 // A byte above 9.
-	if uint(n-1) > 2 || v > 255 {
-		bad = 1
-	}
-	if n > 1 && digits>>shift&0xff == 0 {
-		bad = 1
-	}
-	return v, bad
+// leastOctet is the least number with so many digits; an octet has 1 to 3.
+var leastOctet = [8]int64{0: 1000, 1: 0, 2: 10, 3: 100, 4: 1000, 5: 1000, 6: 1000, 7: 1000}
+
+// notNine added to a digit sets the high bit of a byte above 9.
+const notNine = 0x76 * 0x01010101
+
+// digits returns the values of up to 4 digits, the last one in the highest byte and zeros before the first one.
+func digits(text []byte, start, n int) uint32 {
+	return (binary.LittleEndian.Uint32(text[start:]) ^ '0'*0x01010101) << (uint(4-n) * 8 & 31)
+}
+
+// octet returns the number of three digits at most.
+func octet(digits uint32) int64 {
+	return int64(digits>>8&0xff*100 + digits>>16&0xff*10 + digits>>24)
 }
 
 // fastUint reads the decimal number of up to 16 digits in b[start:end].
