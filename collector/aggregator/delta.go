@@ -2,6 +2,7 @@ package aggregator
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 	"time"
@@ -342,12 +343,11 @@ func (in *deltaInterface) named(account, id []byte) bool {
 }
 
 // recentSlot spreads ids by their last bytes, in which they differ.
-func recentSlot(id []byte) uint32 {
-	var h uint32
-	for _, c := range id[max(0, len(id)-6):] {
-		h = h*31 + uint32(c)
+func recentSlot(id []byte) uint64 {
+	if len(id) < 8 {
+		return uint64(len(id))
 	}
-	return h * 0x9e3779b1 >> (32 - recentBits)
+	return binary.LittleEndian.Uint64(id[len(id)-8:]) * 0x9e3779b97f4a7c15 >> (64 - recentBits)
 }
 
 // describe takes over what a record says of its interface.

@@ -114,3 +114,22 @@ func BenchmarkFile(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkInflate only inflates the file of BenchmarkFile: the floor under reading it.
+func BenchmarkInflate(b *testing.B) {
+	const rows = 300_000
+	text := benchmarkText(rows, 10_000)
+	file := zipped(b, text, gzip.DefaultCompression)
+	var r gzip.Reader
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if err := r.Reset(bytes.NewReader(file)); err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, &r); err != nil || n != int64(len(text)) {
+			b.Fatalf("got %d bytes and %v", n, err)
+		}
+	}
+	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64(len(text))/float64(len(file)), "inflated/compressed")
+}

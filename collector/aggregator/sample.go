@@ -8,7 +8,7 @@ import (
 )
 
 // sampleSize bounds the addresses that one sample holds.
-const sampleSize = 64
+const sampleSize = 32
 
 // An addressSample remembers some of the addresses that were added: those with the smallest hashes, so that it depends neither on their order nor on how
 // often each came, and two samples of the same addresses are the same. The zero value is empty.
