@@ -27,7 +27,7 @@ type fastPlan struct {
 
 const noColumn = -1
 
-// fast compiles the plan of the fast path.
+// compileFast compiles the plan of the fast path.
 func (f *Format) compileFast() {
 	column := func(field Field) int {
 		for i, planned := range f.plan {
