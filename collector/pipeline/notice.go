@@ -8,6 +8,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+	"github.com/vpcflow/vpcflow_exporter/collector/s3event"
 )
 
 // formatLog says once per header what it allows.
@@ -20,16 +21,24 @@ type formatLog struct {
 // maxHeaders bounds the headers remembered; a bucket holds a few.
 const maxHeaders = 1000
 
-func (f *formatLog) seen(format *flowlog.Format) {
+// isNew says whether something has to be said, which is remembered.
+func (f *formatLog) isNew(what string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.known == nil {
 		f.known = make(map[string]struct{})
 	}
-	if _, ok := f.known[format.String()]; ok || len(f.known) >= maxHeaders {
+	if _, ok := f.known[what]; ok || len(f.known) >= maxHeaders {
+		return false
+	}
+	f.known[what] = struct{}{}
+	return true
+}
+
+func (f *formatLog) seen(format *flowlog.Format) {
+	if !f.isNew(format.String()) {
 		return
 	}
-	f.known[format.String()] = struct{}{}
 	f.logger.Info("New flow log format", "fields_version", format.Version(), "fields", format.Columns(),
 		"pkt_addresses", format.Has(flowlog.FieldPktSrcAddr) && format.Has(flowlog.FieldPktDstAddr),
 		"flow_direction", format.Has(flowlog.FieldFlowDirection), "traffic_path", format.Has(flowlog.FieldTrafficPath),
@@ -41,6 +50,14 @@ func (f *formatLog) seen(format *flowlog.Format) {
 	}
 	if lacks := lacks(format); len(lacks) > 0 {
 		f.logger.Warn("Flow log format tells less than it could", "fields_version", format.Version(), "lacks", strings.Join(lacks, "; "))
+	}
+}
+
+// seenTransitGateway says once per flow log that its files are skipped: their keys do not tell them from those of VPCs.
+func (f *formatLog) seenTransitGateway(flowLogID string, object s3event.Object, err error) {
+	if f.isNew("transit gateway " + flowLogID) {
+		f.logger.Warn("Skipping flow log of a transit gateway, it says nothing about NAT gateways: deliver it elsewhere, or leave it out by flow_logs.flow_log_ids",
+			"flow_log_id", flowLogID, "bucket", object.Bucket, "key", object.Key, "err", err)
 	}
 }
 

@@ -216,6 +216,10 @@ func (w *worker) read(ctx context.Context, object s3event.Object) (aggregator.Fi
 		err = fmt.Errorf("close object: %w", closeErr)
 	}
 	file.CompressedBytes, file.InflatedBytes = body.BytesRead(), w.reader.InflatedBytes()
+	if errors.Is(err, flowlog.ErrTransitGateway) {
+		p.formats.seenTransitGateway(origin.FlowLogID, object, err)
+		err = errSkipped("transit_gateway")
+	}
 	return file, err
 }
 
