@@ -18,6 +18,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/doctor"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
@@ -35,6 +36,7 @@ type Config struct {
 
 	Networks *classifier.Networks
 	FlowLog  flowlog.Config
+	Doctor   doctor.Options // Doctor is what a format is examined under when its header is new.
 }
 
 // DefaultConfig returns the documented defaults.
