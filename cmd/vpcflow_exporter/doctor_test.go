@@ -68,7 +68,7 @@ func TestDoctor(t *testing.T) {
 		stdout, stderr         string
 	}{
 		{"gzip file", write("a.log.gz", natFile(1, 2)), "", 0, "All 4 data lines", ""},
-		{"text file", write("name with spaces.log", []byte(natText(1, 2))), "", 0, "All 4 data lines", ""},
+		{"text file", write("name with spaces.log", natText(1, 2)), "", 0, "All 4 data lines", ""},
 		{"header line", natHeader, "", 0, "NAT bytes can be exact", ""},
 		{"recommended log format", doctor.LogFormat(strings.Fields(doctor.Recommended)), "", 0, "NAT bytes can be exact.\n", ""},
 		{"default format", v2, "", 1, "NAT bytes cannot be exact.", ""},

@@ -44,7 +44,7 @@ func TestOddTextFiles(t *testing.T) {
 			t.Parallel()
 			s := newStand(t, 5)
 			d := s.start()
-			s.deliver(logKey("aaaa"), flowgen.Gzip([]byte(odd(natText(18204, 734003)))))
+			s.deliver(logKey("aaaa"), flowgen.Gzip([]byte(odd(string(natText(18204, 734003))))))
 			d.await(processed, 1)
 			p := d.await(deleted, 1)
 			p.check(t, natTotals(18204, 734003))
@@ -60,7 +60,7 @@ var millisecondTimes = regexp.MustCompile(`(17734\d{5})`)
 // are not AWS's.
 func TestExportedFiles(t *testing.T) {
 	t.Parallel()
-	header, rows, _ := strings.Cut(natText(18204, 734003), "\n")
+	header, rows, _ := strings.Cut(string(natText(18204, 734003)), "\n")
 	const when = "2026-03-14T09:25:59.000Z "
 	exported := when + strings.ReplaceAll(strings.TrimSuffix(rows, "\n"), "\n", "\n"+when) + "\n"
 	s := newStand(t, 5)

@@ -31,16 +31,17 @@ type Sample struct {
 
 // Read examines the header of a file and its first data lines: gzip, or text. It reads no more than it needs. The Sample comes with an error behind the header.
 func Read(source io.Reader, config flowlog.Config, options Options) (Diagnosis, Sample, error) {
-	source, cut, err := zipped(source)
+	opened, err := open(source)
 	if err != nil {
 		return Diagnosis{}, Sample{}, err
 	}
 	reader := flowlog.NewReader(config)
 	var s Sample
-	if err = reader.Reset(source); err == nil {
+	if err = reader.Reset(opened.Reader); err == nil {
 		err = s.read(reader)
 	}
-	s.Whole = s.Whole && !cut
+	s.Whole = s.Whole && !opened.cut
+	s.Headerless = s.Headerless && !opened.parquet
 	format := reader.Format()
 	switch {
 	case format == nil && err == nil:
@@ -84,24 +85,32 @@ func (s *Sample) add(r *flowlog.Record, malformed bool) {
 	}
 }
 
-// zipped returns the beginning of a text as a gzip file, cut behind a line if it is longer, and anything else as it is.
-func zipped(source io.Reader) (zip io.Reader, cut bool, err error) {
+// opened is a file as a flowlog.Reader reads it.
+type opened struct {
+	io.Reader
+	cut     bool // cut says that it is the beginning of a text.
+	parquet bool // parquet has no header line but names its columns.
+}
+
+// open makes a gzip file of the beginning of a text, cut behind a line if it is longer, and leaves anything else as it is.
+func open(source io.Reader) (opened, error) {
 	b := bufio.NewReader(source)
 	magic, err := b.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, false, fmt.Errorf("read file magic: %w", err)
+		return opened{}, fmt.Errorf("read file magic: %w", err)
 	}
-	if len(magic) == 0 || bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) || bytes.HasPrefix(magic, []byte("PAR1")) {
-		return b, false, nil
+	parquet := string(magic) == "PAR1"
+	if len(magic) == 0 || parquet || bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
+		return opened{Reader: b, parquet: parquet}, nil
 	}
 	text, err := io.ReadAll(io.LimitReader(b, sampleBytes))
 	if err != nil {
-		return nil, false, fmt.Errorf("read text: %w", err)
+		return opened{}, fmt.Errorf("read text: %w", err)
 	}
-	cut = len(text) == sampleBytes
+	cut := len(text) == sampleBytes
 	if rest := len(text) - bytes.LastIndexByte(text, '\n') - 1; cut && rest <= flowlog.MaxLineBytes {
 		text = text[:len(text)-rest]
 	}
-	zip, err = flowlog.Zip(text)
-	return zip, cut, err
+	zip, err := flowlog.Zip(text)
+	return opened{Reader: zip, cut: cut}, err
 }
