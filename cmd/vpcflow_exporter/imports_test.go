@@ -78,6 +78,10 @@ var importRules = map[string]importRule{
 		libs:   []string{"lru"},
 		reason: "the aggregator owns the numbers and knows nothing of Prometheus, files or queues",
 	},
+	"collector/doctor": {
+		own:    []string{"collector/aggregator", "collector/flowlog"},
+		reason: "what a format allows is what the aggregator makes of its fields; saying it in words is neither's business, and needs no store",
+	},
 	"collector/state": {
 		own:    []string{"collector/aggregator"},
 		libs:   []string{"bbolt", "client"},
@@ -90,7 +94,7 @@ var importRules = map[string]importRule{
 	"collector/pipeline": {
 		own: []string{
 			"collector/queue", "collector/s3event", "collector/objstore", "collector/flowlog", "collector/classifier",
-			"collector/topn", "collector/aggregator", "collector/state", "collector/enrich", "pricing",
+			"collector/topn", "collector/aggregator", "collector/doctor", "collector/state", "collector/enrich", "pricing",
 		},
 		libs:   []string{"client", "lru"},
 		reason: "the pipeline drives the stages and leaves AWS to queue and objstore",

@@ -57,6 +57,7 @@ type flags struct {
 	demo        bool
 	demoSpeed   float64
 	explain     []string
+	doctor      string
 	// outputFormat is "text" or "json".
 	outputFormat string
 	telemetry    string
@@ -88,7 +89,10 @@ func parseFlags(args []string, stdout, stderr io.Writer) (f flags, done bool, er
 	app.Flag("demo.speed", "How many times faster than the clock the simulated time runs, until it has caught up with it.").Default("1").Float64Var(&f.demoSpeed)
 	app.Flag("flowlogs.explain", "Print what each line of a flow log file (gzip or text, - for standard input) was taken for and why, and exit. Repeat it to read several files as one range.").
 		PlaceHolder("FILE").StringsVar(&f.explain)
-	app.Flag("flowlogs.format", "Output format of --flowlogs.explain: text or json.").Default("text").EnumVar(&f.outputFormat, "text", "json")
+	app.Flag("flowlogs.doctor", "Print what a flow log format allows, what to recreate the flow log with and what that costs, and exit: with 0 if NAT bytes can be exact, else with 1. "+
+		"Takes a flow log file (gzip or text, - for standard input), an object (s3://bucket/key), a header line, or a log format as ${version} ${account-id} and so on.").
+		PlaceHolder("FILE|HEADER|s3://...").StringVar(&f.doctor)
+	app.Flag("flowlogs.format", "Output format of --flowlogs.explain and --flowlogs.doctor: text or json.").Default("text").EnumVar(&f.outputFormat, "text", "json")
 	app.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").StringVar(&f.telemetry)
 	app.Flag("web.openmetrics-created", "Expose _created series to scrapers that ask for OpenMetrics.").BoolVar(&f.created)
 	app.Flag("web.enable-pprof", "Serve profiles under /debug/pprof.").BoolVar(&f.profiling)
@@ -119,6 +123,8 @@ func run(ctx context.Context, args []string, hangups <-chan os.Signal, stdout, s
 		return checkConfig(f.configFile, stdout, stderr)
 	case len(f.explain) > 0:
 		return explainFiles(f, stdout, stderr)
+	case f.doctor != "":
+		return examineFormat(ctx, f, stdout, stderr)
 	}
 	logger := promslog.New(f.log)
 	start := runDaemon

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/doctor"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 	"github.com/vpcflow/vpcflow_exporter/collector/pipeline"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
@@ -48,6 +49,7 @@ func pipelineConfig(c Config) (pipeline.Config, error) {
 	config.MaxAge = c.FlowLogs.MaxAge
 	config.DeltaKeys = c.Limits.DeltaKeys
 	config.Accounts, config.Regions, config.FlowLogIDs = c.FlowLogs.Accounts, c.FlowLogs.Regions, c.FlowLogs.FlowLogIDs
+	config.Doctor = doctor.Options{NamesGateways: len(c.FlowLogs.NATGateways) > 0}
 	config.FlowLog.MaxFileBytes = c.FlowLogs.MaxFileBytes
 	internal := make([]netip.Prefix, len(c.FlowLogs.InternalCIDRs))
 	for i, cidr := range c.FlowLogs.InternalCIDRs {

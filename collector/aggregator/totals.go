@@ -233,15 +233,6 @@ func formatLabels(f *flowlog.Format) FormatLabels {
 		}
 		return "yes"
 	}
-	recognition := "config"
-	switch {
-	case f.Has(flowlog.FieldInterfaceType):
-		recognition = recognisedByInterfaceType
-	case f.Has(flowlog.FieldPktSrcAddr) && f.Has(flowlog.FieldPktDstAddr) && f.Has(flowlog.FieldInterfaceID):
-		recognition = recognisedByLearning
-	case f.Has(flowlog.FieldResourceID):
-		recognition = recognisedByResourceID
-	}
 	return FormatLabels{
 		FieldsVersion:  versionLabel(f.Version()),
 		PktAddresses:   has(flowlog.FieldPktSrcAddr, flowlog.FieldPktDstAddr),
@@ -250,6 +241,6 @@ func formatLabels(f *flowlog.Format) FormatLabels {
 		AWSService:     has(flowlog.FieldPktSrcAWSService, flowlog.FieldPktDstAWSService),
 		VPCID:          has(flowlog.FieldVPCID),
 		InstanceID:     has(flowlog.FieldInstanceID),
-		NATRecognition: recognition,
+		NATRecognition: NATRecognition(f),
 	}
 }

@@ -7,7 +7,6 @@ package explain
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -163,18 +162,7 @@ func zipped(data []byte) (io.Reader, error) {
 	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		return bytes.NewReader(data), nil
 	}
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
-	if err != nil {
-		return nil, fmt.Errorf("compress text: %w", err)
-	}
-	if _, err := w.Write(data); err != nil {
-		return nil, fmt.Errorf("compress text: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("compress text: %w", err)
-	}
-	return &b, nil
+	return flowlog.Zip(data)
 }
 
 // fileOf returns what a file's name says, as far as it is named as AWS does; who has unpacked it has taken the .gz away.

@@ -26,6 +26,8 @@ var (
 	ErrTooManyMalformed = errors.New("too many malformed lines")
 	// ErrUnsupportedFormat says that the columns of the file cannot be counted, or are not those of a VPC flow log.
 	ErrUnsupportedFormat = errors.New("unsupported flow log format")
+	// ErrTransitGateway says that the file is a flow log of a transit gateway, which holds nothing that this package reads.
+	ErrTransitGateway = errors.New("flow log of a transit gateway, not of a VPC")
 )
 
 // MaxLineBytes bounds a line. The longest record of version 11 with percent-encoded tags stays under 8 KiB.
@@ -44,6 +46,7 @@ func Reason(err error) string {
 		{ErrFileTooLarge, "file_too_large"},
 		{ErrTooManyMalformed, "too_many_malformed"},
 		{ErrUnsupportedFormat, "unsupported_format"},
+		{ErrTransitGateway, "transit_gateway"},
 	} {
 		if errors.Is(err, r.err) {
 			return r.reason

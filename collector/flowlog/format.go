@@ -22,7 +22,7 @@ type Format struct {
 }
 
 // ParseFormat compiles a header line, or the log format of a flow log in AWS's ${...} notation. Names may be separated by runs of
-// spaces; unknown names are kept as columns that are skipped. An error is ErrUnsupportedFormat with the reason.
+// spaces; unknown names are kept as columns that are skipped. An error is ErrTransitGateway, or ErrUnsupportedFormat with the reason.
 func ParseFormat(header string) (*Format, error) {
 	f := &Format{header: strings.Join(strings.Fields(header), " ")}
 	for name := range strings.FieldsSeq(header) {
@@ -48,6 +48,9 @@ func ParseFormat(header string) (*Format, error) {
 
 // check holds a format against the least that can be counted.
 func (f *Format) check() error {
+	if name := f.transitGatewayField(); name != "" {
+		return fmt.Errorf("field %q: %w", name, ErrTransitGateway)
+	}
 	for _, need := range [...]Field{FieldSrcAddr, FieldDstAddr, FieldBytes} {
 		if !f.has[need] {
 			return fmt.Errorf("no field %q: %w", need, ErrUnsupportedFormat)
@@ -98,7 +101,7 @@ func isHeader(line []byte) bool {
 	words, names := 0, 0
 	for word := range bytes.FieldsSeq(line) {
 		words++
-		if _, known := ParseField(string(word)); known {
+		if _, known := ParseField(string(word)); known || isTransitGatewayField(string(word)) {
 			names++
 		}
 	}

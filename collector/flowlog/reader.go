@@ -46,8 +46,8 @@ func NewReader(config Config) *Reader {
 	}
 }
 
-// Reset begins a file. The bytes must be gzip, of one member or several; an error is ErrNotGzip, ErrTruncated or what source
-// returned.
+// Reset begins a file. The bytes must be gzip, of one member or several, or none at all, which is a file without lines; an error is ErrNotGzip, ErrTruncated or
+// what source returned.
 func (r *Reader) Reset(source io.Reader) error {
 	r.source.Reset(source)
 	r.inflated, r.inflateErr, r.clean, r.start, r.end = 0, nil, false, padBefore, padBefore
@@ -56,6 +56,8 @@ func (r *Reader) Reset(source io.Reader) error {
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		r.err = fmt.Errorf("read file magic: %w", err)
+	case len(magic) == 0 && EndOfFile(err) == nil:
+		r.inflateErr, r.clean = io.EOF, true
 	case len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b:
 		r.err = fmt.Errorf("read file magic %q: %w", magic, ErrNotGzip)
 	default:
@@ -142,6 +144,9 @@ func (r *Reader) Line() int64 { return r.line }
 // Lines returns the number of data lines read since Reset, malformed ones included.
 func (r *Reader) Lines() int64 { return r.lines }
 
+// Format returns the format of the line that was read last, nil before the first header or data line.
+func (r *Reader) Format() *Format { return r.format }
+
 // InflatedBytes returns the number of bytes inflated since Reset.
 func (r *Reader) InflatedBytes() int64 { return r.inflated }
 
@@ -150,17 +155,7 @@ func (r *Reader) begin(line []byte) (isData bool, err error) {
 	if isHeader(line) {
 		return false, r.setFormat(line)
 	}
-	r.format = r.config.Format
-	if r.format == nil {
-		if r.format, err = ParseFormat(DefaultFormat); err != nil {
-			return false, err
-		}
-	}
-	if n := countFields(line); n != r.format.Columns() {
-		return false, fmt.Errorf("read first line %q: no header, and %d fields instead of the %d of flow_logs.format: %w",
-			clip(line), n, r.format.Columns(), ErrUnsupportedFormat)
-	}
-	return true, nil
+	return true, r.headerless(line)
 }
 
 // maxKnownFormats bounds the headers whose formats are kept; a bucket holds a few.
@@ -173,6 +168,10 @@ func (r *Reader) setFormat(line []byte) error {
 		return nil
 	}
 	format, err := ParseFormat(string(line))
+	if errors.Is(err, ErrTransitGateway) && r.format != nil {
+		// Nobody may skip the lines that came before.
+		return fmt.Errorf("read line %d: header of a transit gateway flow log behind that of another: %w", r.line, ErrUnsupportedFormat)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,9 @@ import (
 	"sync"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
+	"github.com/vpcflow/vpcflow_exporter/collector/doctor"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+	"github.com/vpcflow/vpcflow_exporter/collector/s3event"
 )
 
 // formatLog says once per header what it allows.
@@ -20,54 +22,48 @@ type formatLog struct {
 // maxHeaders bounds the headers remembered; a bucket holds a few.
 const maxHeaders = 1000
 
-func (f *formatLog) seen(format *flowlog.Format) {
+// isNew says whether something has to be said, which is remembered.
+func (f *formatLog) isNew(what string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.known == nil {
 		f.known = make(map[string]struct{})
 	}
-	if _, ok := f.known[format.String()]; ok || len(f.known) >= maxHeaders {
-		return
+	if _, ok := f.known[what]; ok || len(f.known) >= maxHeaders {
+		return false
 	}
-	f.known[format.String()] = struct{}{}
-	f.logger.Info("New flow log format", "fields_version", format.Version(), "fields", format.Columns(),
-		"pkt_addresses", format.Has(flowlog.FieldPktSrcAddr) && format.Has(flowlog.FieldPktDstAddr),
-		"flow_direction", format.Has(flowlog.FieldFlowDirection), "traffic_path", format.Has(flowlog.FieldTrafficPath),
-		"aws_service", format.Has(flowlog.FieldPktDstAWSService), "vpc_id", format.Has(flowlog.FieldVPCID),
-		"instance_id", format.Has(flowlog.FieldInstanceID), "interface_type", format.Has(flowlog.FieldInterfaceType),
-		"resource_id", format.Has(flowlog.FieldResourceID), "header", clip(format.String()))
-	if unknown := format.Unknown(); len(unknown) > 0 {
-		f.logger.Warn("Unknown fields are ignored", "fields", clip(fmt.Sprintf("%q", unknown)))
-	}
-	if lacks := lacks(format); len(lacks) > 0 {
-		f.logger.Warn("Flow log format tells less than it could", "fields_version", format.Version(), "lacks", strings.Join(lacks, "; "))
-	}
+	f.known[what] = struct{}{}
+	return true
 }
 
-// lacks says in words what a format keeps from being counted or told apart.
-func lacks(format *flowlog.Format) []string {
-	var out []string
-	lack := func(text string, fields ...flowlog.Field) {
-		for _, field := range fields {
-			if !format.Has(field) {
-				out = append(out, text)
-				return
-			}
-		}
+func (f *formatLog) seen(format *flowlog.Format, options doctor.Options) {
+	if !f.isNew(format.String()) {
+		return
 	}
-	pkt := format.Has(flowlog.FieldPktSrcAddr) && format.Has(flowlog.FieldPktDstAddr)
-	lack("without pkt-srcaddr and pkt-dstaddr NAT gateways count only if flow_logs.nat_gateways names them, and without destinations",
-		flowlog.FieldPktSrcAddr, flowlog.FieldPktDstAddr)
-	lack("without interface-id only regional NAT gateways count, and other traffic only as unknown", flowlog.FieldInterfaceID)
-	if pkt && !format.Has(flowlog.FieldInterfaceType) {
-		lack("without instance-id a NAT instance, which costs no processing, passes for a NAT gateway: what is learned is marked unverified", flowlog.FieldInstanceID)
+	d := doctor.Examine(format, options)
+	attributes := []any{
+		"fields_version", d.FieldsVersion, "fields", d.Fields, "nat_bytes", string(d.NATBytes), "nat_recognition", d.NATRecognition, "header", clip(d.Header),
 	}
-	lack("without vpc-id a client of a NAT gateway is known by its address, account and region only", flowlog.FieldVPCID)
-	lack("without flow-direction the sender of internal traffic is known once an interface has had two peers", flowlog.FieldFlowDirection)
-	lack("without traffic-path the way of traffic that no NAT gateway forwards is unknown", flowlog.FieldTrafficPath)
-	lack("without pkt-src-aws-service and pkt-dst-aws-service the AWS service of a remote is unknown",
-		flowlog.FieldPktSrcAWSService, flowlog.FieldPktDstAWSService)
-	return out
+	if len(d.Unknown) > 0 {
+		attributes = append(attributes, "unknown_fields", clip(fmt.Sprintf("%q", d.Unknown)))
+	}
+	if len(d.Lacks) == 0 {
+		f.logger.Info("New flow log format", attributes...)
+		return
+	}
+	lacks := make([]string, len(d.Lacks))
+	for i, l := range d.Lacks {
+		lacks[i] = l.String()
+	}
+	f.logger.Warn("New flow log format, --flowlogs.doctor says what to add to it", append(attributes, "lacks", strings.Join(lacks, "; "))...)
+}
+
+// seenTransitGateway says once per flow log that its files are skipped: their keys do not tell them from those of VPCs.
+func (f *formatLog) seenTransitGateway(flowLogID string, object s3event.Object, err error) {
+	if f.isNew("transit gateway " + flowLogID) {
+		f.logger.Warn("Skipping flow log of a transit gateway, it says nothing about NAT gateways: deliver it elsewhere, or leave it out by flow_logs.flow_log_ids",
+			"flow_log_id", flowLogID, "bucket", object.Bucket, "key", object.Key, "err", err)
+	}
 }
 
 // report tells the operator what commits have found.

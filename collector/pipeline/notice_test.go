@@ -1,44 +1,60 @@
 package pipeline
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/vpcflow/vpcflow_exporter/collector/doctor"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+	"github.com/vpcflow/vpcflow_exporter/collector/s3event"
 )
 
-// TestLacks names the fields that each format is told to lack, by the first field of each sentence.
-func TestLacks(t *testing.T) {
-	for name, test := range map[string]struct{ header, want string }{
-		"version 2": {flowlog.DefaultFormat, "pkt-srcaddr vpc-id flow-direction traffic-path pkt-src-aws-service"},
-		"version 3": {
-			"version vpc-id subnet-id instance-id interface-id account-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr bytes start end action log-status",
-			"flow-direction traffic-path pkt-src-aws-service",
+// TestFormatLog says one line about each header, however often it is seen: a warning if it lacks anything.
+func TestFormatLog(t *testing.T) {
+	for name, test := range map[string]struct {
+		header string
+		has    []string
+		not    string
+	}{
+		"recommended": {doctor.Recommended, []string{"level=INFO", "nat_bytes=exact", "nat_recognition=interface_type", "fields_version=11"}, "lacks="},
+		"default": {
+			flowlog.DefaultFormat, []string{"level=WARN", "nat_bytes=inexact", "nat_recognition=config", `lacks="without pkt-srcaddr and pkt-dstaddr a zonal NAT gateway counts only if`}, "unknown_fields",
 		},
-		"no instance-id": {
-			"interface-id vpc-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr pkt-src-aws-service pkt-dst-aws-service bytes flow-direction traffic-path",
-			"instance-id",
-		},
-		"no instance-id, but interface-type": {
-			"interface-id interface-type vpc-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr pkt-src-aws-service pkt-dst-aws-service bytes flow-direction traffic-path", "",
-		},
-		"no interface-id": {
-			"resource-id instance-id vpc-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr pkt-src-aws-service pkt-dst-aws-service bytes flow-direction traffic-path",
-			"interface-id",
-		},
+		"unknown fields": {doctor.Recommended + " future-field", []string{"level=INFO", `unknown_fields="[\"future-field\"]"`}, "lacks="},
 	} {
 		t.Run(name, func(t *testing.T) {
-			format, err := flowlog.ParseFormat(test.header)
-			if err != nil {
-				t.Fatal(err)
+			var b bytes.Buffer
+			f := formatLog{logger: slog.New(slog.NewTextHandler(&b, nil))}
+			for range 2 {
+				format, err := flowlog.ParseFormat(test.header)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.seen(format, doctor.Options{})
 			}
-			var got []string
-			for _, text := range lacks(format) {
-				got = append(got, strings.Fields(text)[1])
+			if strings.Count(b.String(), "\n") != 1 || strings.Contains(b.String(), test.not) {
+				t.Errorf("got log\n%s", &b)
 			}
-			if strings.Join(got, " ") != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
+			for _, want := range test.has {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("no %s in\n%s", want, &b)
+				}
 			}
 		})
+	}
+}
+
+// TestFormatLogOfTransitGateways says one line about each flow log of a transit gateway.
+func TestFormatLogOfTransitGateways(t *testing.T) {
+	var b bytes.Buffer
+	f := formatLog{logger: slog.New(slog.NewTextHandler(&b, nil))}
+	for _, id := range []string{"fl-1", "fl-1", "fl-2", "", ""} {
+		f.seenTransitGateway(id, s3event.Object{Bucket: "logs", Key: "a.gz"}, errors.New("parse header"))
+	}
+	if n := strings.Count(b.String(), "\n"); n != 3 {
+		t.Errorf("got %d lines, want 3:\n%s", n, &b)
 	}
 }

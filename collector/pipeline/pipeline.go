@@ -18,6 +18,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/doctor"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
@@ -35,6 +36,7 @@ type Config struct {
 
 	Networks *classifier.Networks
 	FlowLog  flowlog.Config
+	Doctor   doctor.Options // Doctor is what a format is examined under when its header is new.
 }
 
 // DefaultConfig returns the documented defaults.
@@ -216,6 +218,10 @@ func (w *worker) read(ctx context.Context, object s3event.Object) (aggregator.Fi
 		err = fmt.Errorf("close object: %w", closeErr)
 	}
 	file.CompressedBytes, file.InflatedBytes = body.BytesRead(), w.reader.InflatedBytes()
+	if errors.Is(err, flowlog.ErrTransitGateway) {
+		p.formats.seenTransitGateway(origin.FlowLogID, object, err)
+		err = errSkipped("transit_gateway")
+	}
 	return file, err
 }
 

@@ -47,7 +47,7 @@ func (w *worker) decode(body io.Reader) error {
 		if err == nil {
 			if w.record.Format != format {
 				format = w.record.Format
-				w.pipeline.formats.seen(format)
+				w.pipeline.formats.seen(format, w.config.Doctor)
 			}
 			w.delta.Add(&w.record)
 			continue
