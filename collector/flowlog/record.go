@@ -126,6 +126,32 @@ func (r *Record) set(f Field, v []byte) string {
 	return ""
 }
 
+// number returns the place of a field that is kept as the number that it is, nil for any other.
+func (r *Record) number(f Field) *uint64 {
+	switch f {
+	case FieldBytes:
+		return &r.Bytes
+	case FieldPackets:
+		return &r.Packets
+	default:
+		return nil
+	}
+}
+
+// addr returns the place of a field that is an address.
+func (r *Record) addr(f Field) *Addr {
+	switch f {
+	case FieldSrcAddr:
+		return &r.SrcAddr
+	case FieldDstAddr:
+		return &r.DstAddr
+	case FieldPktSrcAddr:
+		return &r.PktSrcAddr
+	default:
+		return &r.PktDstAddr
+	}
+}
+
 // text returns the place of a field that is kept as text.
 func (r *Record) text(f Field) *[]byte {
 	switch f {
