@@ -420,16 +420,18 @@ const (
 )
 
 // natFile is a file with legs A to D of a conversation through a gateway: up bytes of it go to the remote, down come back. It has four data lines.
-func natFile(up, down int) []byte {
+func natFile(up, down int) []byte { return flowgen.Gzip(natText(up, down)) }
+
+func natText(up, down int) []byte {
 	start, end := window.Unix(), window.Unix()+59
 	row := func(src, dst, pktSrc, pktDst string, bytes int, direction string) string {
 		return fmt.Sprintf("11 %s %s %s %s %s %s 10 %d %d %d ACCEPT OK %s - - nat_gateway\n", testAccount, natENI, src, dst, pktSrc, pktDst, bytes, start, end, direction)
 	}
-	return flowgen.Gzip([]byte(natHeader + "\n" +
+	return []byte(natHeader + "\n" +
 		row("10.0.1.5", "10.0.0.220", "10.0.1.5", "203.0.113.5", up, "ingress") +
 		row("10.0.0.220", "203.0.113.5", "10.0.0.220", "203.0.113.5", up, "egress") +
 		row("203.0.113.5", "10.0.0.220", "203.0.113.5", "10.0.0.220", down, "ingress") +
-		row("10.0.0.220", "10.0.1.5", "203.0.113.5", "10.0.1.5", down, "egress")))
+		row("10.0.0.220", "10.0.1.5", "203.0.113.5", "10.0.1.5", down, "egress"))
 }
 
 // natSeries returns the series of natFile's gateway: vpcflow_nat_bytes_total or vpcflow_nat_cost_usd_total.

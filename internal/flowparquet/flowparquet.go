@@ -48,6 +48,9 @@ func FromText(text []byte, o Options) ([]byte, error) {
 	t := table{names: strings.Fields(lines[0]), options: o}
 	for _, line := range lines[1:] {
 		row := strings.Fields(line)
+		if len(row) == 0 {
+			continue
+		}
 		if len(row) != len(t.names) {
 			return nil, fmt.Errorf("line %q: %d fields instead of %d", line, len(row), len(t.names))
 		}
