@@ -169,11 +169,8 @@ func (r *Reader) decodeRow(record *Record) *LineError {
 
 // set stores a value and reports why it cannot, or "".
 func (c *parquetColumn) set(record *Record, value *parquet.Value) string {
-	if value.Kind == parquet.Int && value.Int >= 0 {
-		if place := record.number(c.field); place != nil && value.Int <= MaxRecordBytes {
-			*place = uint64(value.Int)
-			return ""
-		}
+	if value.Kind == parquet.Int && value.Int >= 0 && record.setInt(c.field, uint64(value.Int)) {
+		return ""
 	}
 	return record.set(c.field, c.text(value))
 }

@@ -1,5 +1,7 @@
 package flowlog
 
+import "math"
+
 // Status is the log-status of a record.
 type Status uint8
 
@@ -65,8 +67,12 @@ type Record struct {
 // larger value is malformed.
 const MaxRecordBytes = 1 << 44
 
-// maxTime bounds times, in milliseconds: the year 5138.
-const maxTime = 100_000_000_000_000
+const (
+	// maxTime bounds times, in milliseconds: the year 5138.
+	maxTime = 100_000_000_000_000
+	// A time from here on is in milliseconds.
+	milliseconds = 100_000_000_000
+)
 
 // recordHas says whether a Record carries the field, that is, whether its column must be read.
 func recordHas(f Field) bool {
@@ -126,16 +132,27 @@ func (r *Record) set(f Field, v []byte) string {
 	return ""
 }
 
-// number returns the place of a field that is kept as the number that it is, nil for any other.
-func (r *Record) number(f Field) *uint64 {
-	switch f {
-	case FieldBytes:
-		return &r.Bytes
-	case FieldPackets:
-		return &r.Packets
+// setInt stores an integer of the usual size, and says false of any other and of fields that are no integers: set decides on them.
+func (r *Record) setInt(f Field, n uint64) bool {
+	switch {
+	case f == FieldBytes && n <= MaxRecordBytes:
+		r.Bytes = n
+	case f == FieldPackets && n <= MaxRecordBytes:
+		r.Packets = n
+	case f == FieldSrcPort && n <= math.MaxUint16:
+		r.SrcPort = uint16(n)
+	case f == FieldDstPort && n <= math.MaxUint16:
+		r.DstPort = uint16(n)
+	case f == FieldStart && n < milliseconds:
+		r.Start = int64(n)
+	case f == FieldEnd && n < milliseconds:
+		r.End = int64(n)
+	case f == FieldTrafficPath && n <= trafficPathOther:
+		r.TrafficPath = uint8(n)
 	default:
-		return nil
+		return false
 	}
+	return true
 }
 
 // addr returns the place of a field that is an address.
@@ -244,7 +261,6 @@ func setTime(dst *int64, v []byte, missing bool) string {
 	if !ok || n > maxTime {
 		return "not a time in Unix seconds"
 	}
-	const milliseconds = 100_000_000_000
 	if n >= milliseconds {
 		n /= 1000
 	}
