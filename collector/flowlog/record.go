@@ -68,7 +68,7 @@ type Record struct {
 const MaxRecordBytes = 1 << 44
 
 const (
-	// maxTime bounds times, in milliseconds: the year 5138.
+	// Times are bounded, in milliseconds, by the year 5138.
 	maxTime = 100_000_000_000_000
 	// A time from here on is in milliseconds.
 	milliseconds = 100_000_000_000

@@ -44,24 +44,14 @@ var ints = map[string]int{
 // FromText writes the header and the lines of a text file. What is no integer in a column of integers, or a line without as many fields as the header has, is an
 // error.
 func FromText(text []byte, o Options) ([]byte, error) {
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	t := table{names: strings.Fields(lines[0]), options: o}
-	for _, line := range lines[1:] {
-		row := strings.Fields(line)
-		if len(row) == 0 {
-			continue
-		}
-		if len(row) != len(t.names) {
-			return nil, fmt.Errorf("line %q: %d fields instead of %d", line, len(row), len(t.names))
-		}
-		t.rows = append(t.rows, row)
-	}
+	header, rows, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
+	t := table{names: strings.Fields(string(header)), rows: rows, options: o}
 	return t.write()
 }
 
 type table struct {
 	names   []string
-	rows    [][]string
+	rows    []byte
 	options Options
 	places  map[string]int // places are the columns' places in the schema.
 	levels  map[string]int // levels are 1 for optional columns.
@@ -103,8 +93,8 @@ func (t *table) node(column int) parquet.Node {
 }
 
 func (t *table) missing(column int) bool {
-	for _, row := range t.rows {
-		if row[column] == "-" {
+	for line := range bytes.Lines(t.rows) {
+		if row := bytes.Fields(line); column < len(row) && string(row[column]) == "-" {
 			return true
 		}
 	}
@@ -123,8 +113,12 @@ func (t *table) write() ([]byte, error) {
 	}
 	var out bytes.Buffer
 	w := parquet.NewWriter(&out, append(t.writerOptions(), schema)...)
-	for _, row := range t.rows {
-		values, err := t.row(row)
+	for line := range bytes.Lines(t.rows) {
+		fields := strings.Fields(string(line))
+		if len(fields) == 0 {
+			continue
+		}
+		values, err := t.row(fields)
 		if err != nil {
 			return nil, err
 		}
@@ -158,6 +152,9 @@ func (t *table) writerOptions() []parquet.WriterOption {
 }
 
 func (t *table) row(fields []string) (parquet.Row, error) {
+	if len(fields) != len(t.names) {
+		return nil, fmt.Errorf("line %q: %d fields instead of %d", fields, len(fields), len(t.names))
+	}
 	row := make(parquet.Row, len(fields))
 	for i, field := range fields {
 		name := t.names[i]

@@ -104,8 +104,8 @@ func (f *File) Names() []string { return f.footer.names }
 // InflatedBytes returns the uncompressed size of the pages read since Open.
 func (f *File) InflatedBytes() int64 { return f.inflated }
 
-// Select says which columns to read, by their places in Names, and checks all of the footer that is about them. Limit bounds their uncompressed size as the footer states
-// it, and again what the pages really have; 0 means no bound.
+// Select says which columns to read, by their places in Names, and checks all of the footer that is about them. Limit bounds their uncompressed size as the
+// footer states it, and again what the pages really have; 0 means no bound.
 func (f *File) Select(selected []int, limit int64) (err error) {
 	defer recoverCorrupt(&err)
 	f.limit = limit
@@ -114,6 +114,10 @@ func (f *File) Select(selected []int, limit int64) (err error) {
 		if err := f.add(i); err != nil {
 			return err
 		}
+	}
+	// Repeated values take no space here, so rows need a bound of their own: a text file has two bytes a value at least.
+	if rows := f.footer.rows; limit > 0 && rows > limit/int64(2*max(len(selected), 1)) {
+		return fmt.Errorf("%d rows: %w", rows, ErrTooLarge)
 	}
 	f.groups = f.footer.groups()
 	return f.checkGroups()

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -119,14 +119,14 @@ func read(f *File, file []byte, columns int, limit int64) (values []string, err 
 		return nil, err
 	}
 	for {
-		if err := f.Next(); err == io.EOF {
+		if err := f.Next(); errors.Is(err, io.EOF) {
 			return values, nil
 		} else if err != nil {
 			return values, err
 		}
 		for i := range selected {
 			v := f.Value(i)
-			values = append(values, [...]string{"null", fmt.Sprint(v.Int), string(v.Bytes)}[v.Kind])
+			values = append(values, [...]string{"null", strconv.FormatInt(v.Int, 10), string(v.Bytes)}[v.Kind])
 		}
 	}
 }
@@ -145,7 +145,8 @@ func TestLies(t *testing.T) {
 		"no columns":               {func(s *spec) { s.columns = 0 }, ErrCorrupt},
 		"rows in the footer":       {func(s *spec) { s.rows = 3 }, ErrCorrupt},
 		"rows everywhere":          {func(s *spec) { s.rows, s.groupRows, s.values, s.pageValues = 3, 3, 3, 3 }, ErrCorrupt},
-		"rows but in pages":        {func(s *spec) { s.rows, s.groupRows, s.values = 1<<60, 1<<60, 1<<60 }, ErrCorrupt},
+		"rows but in pages":        {func(s *spec) { s.rows, s.groupRows, s.values = 1<<20, 1<<20, 1<<20 }, ErrCorrupt},
+		"more rows than text has":  {func(s *spec) { s.rows = 1 << 30 }, ErrTooLarge},
 		"negative rows":            {func(s *spec) { s.rows, s.groupRows, s.values = -1, -1, -1 }, ErrCorrupt},
 		"more values than rows":    {func(s *spec) { s.rows, s.groupRows, s.values = 1, 1, 1 }, ErrCorrupt},
 		"other type":               {func(s *spec) { s.kind = 5 }, ErrUnsupported},
@@ -220,8 +221,8 @@ func TestDamageAnywhere(t *testing.T) {
 	var b bytes.Buffer
 	w := parquet.NewGenericWriter[row](&b, parquet.Compression(&parquet.Snappy), parquet.PageBufferSize(200))
 	for i := range 50 {
-		text := fmt.Sprint(i)
-		r := row{fmt.Sprint(i % 3), int64(i * i), &text, "prefix-" + text, int32(i % 5)}
+		text := strconv.Itoa(i)
+		r := row{strconv.Itoa(i % 3), int64(i * i), &text, "prefix-" + text, int32(i % 5)}
 		if i%4 == 0 {
 			r.C = nil
 		}
@@ -241,7 +242,7 @@ func TestDamageAnywhere(t *testing.T) {
 		for _, mask := range []byte{1, 0x80, 0xff} {
 			damaged := bytes.Clone(b.Bytes())
 			damaged[at] ^= mask
-			_, err := read(f, damaged, min(5, 5), 1<<20)
+			_, err := read(f, damaged, 5, 1<<20)
 			if err != nil && !isOurs(err) {
 				t.Fatalf("byte %d: got %v", at, err)
 			}
