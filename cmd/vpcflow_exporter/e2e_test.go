@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
+
 	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowparquet"
 	"github.com/vpcflow/vpcflow_exporter/pricing"
 )
 
@@ -166,6 +169,27 @@ func TestRawKeys(t *testing.T) {
 	if n := strings.Count(s.logs.String(), "Region without a price"); n != 1 {
 		t.Errorf("got %d warnings of a region without a price, want 1", n)
 	}
+}
+
+// TestParquetFile delivers a Parquet file under the name that AWS gives it, twice.
+func TestParquetFile(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, 5)
+	d := s.start()
+	file, err := flowparquet.FromText(natText(1000, 50_000), flowparquet.Options{Codec: &parquet.Gzip})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := strings.TrimSuffix(logKey("aaaa"), ".log.gz") + ".log.parquet"
+	s.deliver(key, file)
+	d.await(processed, 1)
+	s.deliver("copy/"+key, file)
+	d.await(duplicates, 1)
+	p := d.await(deleted, 2)
+	p.check(t, natTotals(1000, 50_000))
+	p.check(t, map[string]float64{failed: 0, skipped: 0})
+	s.deliver(logKey("bbbb"), file[:len(file)-20])
+	d.await(failed, 1).check(t, map[string]float64{fileErrors("truncated"): 1})
 }
 
 // TestDuplicates announces one file in all ways in which it may come twice.

@@ -30,7 +30,7 @@ type Config struct {
 	DeltaKeys  int
 }
 
-// A File is a flow log file in memory: gzip, or the text itself.
+// A File is a flow log file in memory: gzip, Parquet, or the text itself.
 type File struct {
 	// Name is where it came from. Account, region and flow log are taken from it if its last part is as AWS names files.
 	Name string
@@ -137,7 +137,7 @@ func (x *explainer) tell(i int, f File, w Writer) error {
 
 // read calls back for each data line of a file, with the record or with why it cannot be read.
 func (x *explainer) read(f File, each func(*flowlog.Record, *flowlog.LineError) error) error {
-	source, err := zipped(f.Data)
+	source, err := stored(f.Data)
 	if err != nil {
 		return err
 	}
@@ -157,9 +157,9 @@ func (x *explainer) read(f File, each func(*flowlog.Record, *flowlog.LineError) 
 	}
 }
 
-// zipped returns data as gzip, which text may not be yet.
-func zipped(data []byte) (io.Reader, error) {
-	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+// stored returns data as AWS stores it: text that is not compressed becomes gzip.
+func stored(data []byte) (io.Reader, error) {
+	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) || bytes.HasPrefix(data, []byte("PAR1")) {
 		return bytes.NewReader(data), nil
 	}
 	return flowlog.Zip(data)

@@ -14,6 +14,7 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/explain"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowparquet"
 )
 
 var seed = flag.Uint64("seed", 0, "seed of the first scenario; 0 takes a random one")
@@ -83,6 +84,36 @@ func TestErrorsNameTheFile(t *testing.T) {
 				t.Errorf("got %s", out.Bytes())
 			}
 		})
+	}
+}
+
+// TestParquetTwin explains the same rows from Parquet: only their numbers differ, as there is no header and no empty line.
+func TestParquetTwin(t *testing.T) {
+	file, err := flowparquet.FromText([]byte(conversation), flowparquet.Options{Types: flowparquet.Strings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := func(f explain.File) []explain.Line {
+		var out bytes.Buffer
+		if err := explain.Explain(config(), []explain.File{f}, explain.NewJSON(&out)); err != nil {
+			t.Fatal(err)
+		}
+		var got struct{ Lines []explain.Line }
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		return got.Lines
+	}
+	got, want := lines(explain.File{Name: "nat", Data: file}), lines(explain.File{Name: "nat", Data: []byte(conversation)})
+	if len(got) != len(want) {
+		t.Fatalf("got %d lines, want %d", len(got), len(want))
+	}
+	for i := range want {
+		want[i].Line = int64(i) + 1
+		want[i].Why = strings.Replace(want[i].Why, "read line 10", "read row 8", 1)
+		if got[i] != want[i] {
+			t.Errorf("got %+v\nwant %+v", got[i], want[i])
+		}
 	}
 }
 

@@ -1,8 +1,8 @@
-// Package flowlog reads VPC flow log files: a stream of bytes in, one reused Record per line out.
+// Package flowlog reads VPC flow log files, text and Parquet: a stream of bytes in, one reused Record per line or row out.
 //
-// The header line says what the columns are, so any order and any subset of the fields of versions 2 to 11 is read; it is
+// The header line, or the Parquet schema, says what the columns are, so any order and any subset of the fields of versions 2 to 11 is read; it is
 // compiled once into a Format, and columns that nobody asks for are skipped without being looked at. The package is pure: it
-// opens nothing, logs nothing and counts only what a caller needs to judge a file. Reading a record allocates nothing.
+// opens nothing but temporary files for Parquet, logs nothing and counts only what a caller needs to judge a file. Reading a record allocates nothing.
 package flowlog
 
 import (
@@ -12,11 +12,11 @@ import (
 
 // Errors that end a file. None of them leaves a usable part of the file behind: whatever was read must be dropped.
 var (
-	// ErrNotGzip says that the bytes are neither gzip nor another container that the package reads.
-	ErrNotGzip = errors.New("not a gzip file")
-	// ErrTruncated says that the compressed stream ends before its end.
+	// ErrNotGzip says that the bytes are neither gzip nor Parquet.
+	ErrNotGzip = errors.New("not a gzip or Parquet file")
+	// ErrTruncated says that the file ends before its end.
 	ErrTruncated = errors.New("compressed stream is cut short")
-	// ErrCorrupt says that the compressed stream is damaged or that its checksum is wrong.
+	// ErrCorrupt says that the file is damaged or that a checksum is wrong.
 	ErrCorrupt = errors.New("compressed stream is corrupt")
 	// ErrLineTooLong says that a line is longer than MaxLineBytes.
 	ErrLineTooLong = fmt.Errorf("line is longer than %d bytes", MaxLineBytes)
@@ -66,15 +66,21 @@ type Config struct {
 // A LineError says why one data line could not be read. The file goes on behind it. It is valid until the next call of
 // Read.
 type LineError struct {
-	Line  int64  // Line counts from 1 and includes the header line.
+	Line  int64  // Line counts from 1 and includes the header line; of a Parquet file it counts rows.
 	Field Field  // Field is the offending field, or noField if the number of columns is wrong.
 	Value []byte // Value is the offending text, cut to 64 bytes. It borrows the reader's buffer.
 	Cause string
+
+	row bool // row: Line is a row of a Parquet file.
 }
 
 func (e *LineError) Error() string {
-	if e.Field == noField {
-		return fmt.Sprintf("read line %d: %s", e.Line, e.Cause)
+	what := "line"
+	if e.row {
+		what = "row"
 	}
-	return fmt.Sprintf("read line %d: %s %q: %s", e.Line, e.Field, e.Value, e.Cause)
+	if e.Field == noField {
+		return fmt.Sprintf("read %s %d: %s", what, e.Line, e.Cause)
+	}
+	return fmt.Sprintf("read %s %d: %s %q: %s", what, e.Line, e.Field, e.Value, e.Cause)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog/parquet"
 )
 
 const blockBytes = 256 << 10
@@ -26,6 +28,7 @@ type Reader struct {
 	block      []byte
 	start, end int // block[start:end] is inflated and not yet read.
 
+	parquet  parquetFile
 	columns  splitLine
 	times    timeCache
 	readable bool // readable turns the fast path off, for tests that hold it to the readable one.
@@ -46,22 +49,29 @@ func NewReader(config Config) *Reader {
 	}
 }
 
-// Reset begins a file. The bytes must be gzip, of one member or several, or none at all, which is a file without lines; an error is ErrNotGzip, ErrTruncated or
-// what source returned.
+// Reset begins a file. The bytes must be gzip, of one member or several, or Parquet, or none at all, which is a file without lines; an error is one of this
+// package's or what source returned. A source that can be read at any place and knows its Size must stand at its begin. Parquet of any other is spooled into
+// a temporary file, which is closed by the end of the file, by the next Reset or by Close.
 func (r *Reader) Reset(source io.Reader) error {
+	_ = r.parquet.close() // Its error is of a file that was given up.
 	r.source.Reset(source)
 	r.inflated, r.inflateErr, r.clean, r.start, r.end = 0, nil, false, padBefore, padBefore
 	r.format, r.line, r.lines, r.malformed, r.err = nil, 0, 0, 0, nil
-	magic, err := r.source.Peek(2)
+	magic, err := r.source.Peek(len(parquet.Magic))
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		r.err = fmt.Errorf("read file magic: %w", err)
 	case len(magic) == 0 && EndOfFile(err) == nil:
 		r.inflateErr, r.clean = io.EOF, true
+	case string(magic) == parquet.Magic:
+		r.err = r.resetParquet(source)
 	case len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b:
 		r.err = fmt.Errorf("read file magic %q: %w", magic, ErrNotGzip)
 	default:
 		r.err = inflateError(r.gzip.Reset(r.source))
+	}
+	if r.err != nil {
+		_ = r.parquet.close() // The first error tells more.
 	}
 	return r.err
 }
@@ -69,6 +79,9 @@ func (r *Reader) Reset(source io.Reader) error {
 // Read reads the next data line into record. It returns io.EOF at the clean end of the file, a *LineError for a line that cannot be
 // read (the file goes on behind it), and any other error when the whole file must be dropped.
 func (r *Reader) Read(record *Record) error {
+	if r.parquet.open && r.err == nil {
+		return r.readRow(record)
+	}
 	for r.err == nil {
 		if r.format != nil && !r.readable && r.readUsual(record) {
 			return nil
@@ -138,7 +151,7 @@ func EndOfFile(err error) error {
 	return err
 }
 
-// Line returns the number of the line that was read last, counted from 1 with the header.
+// Line returns the number of the line that was read last, counted from 1 with the header; of a Parquet file, which has no header, that of the row.
 func (r *Reader) Line() int64 { return r.line }
 
 // Lines returns the number of data lines read since Reset, malformed ones included.
@@ -147,7 +160,7 @@ func (r *Reader) Lines() int64 { return r.lines }
 // Format returns the format of the line that was read last, nil before the first header or data line.
 func (r *Reader) Format() *Format { return r.format }
 
-// InflatedBytes returns the number of bytes inflated since Reset.
+// InflatedBytes returns the number of bytes inflated since Reset; of a Parquet file, the uncompressed size of the pages read.
 func (r *Reader) InflatedBytes() int64 { return r.inflated }
 
 // begin settles the format by the first line and says whether that line is data already.
@@ -220,7 +233,7 @@ func (r *Reader) decode(line []byte, record *Record) *LineError {
 
 // bad fills the one LineError that the reader owns.
 func (r *Reader) bad(field Field, value []byte, cause string) *LineError {
-	r.lineError = LineError{Line: r.line, Field: field, Value: clip(value), Cause: cause}
+	r.lineError = LineError{Line: r.line, Field: field, Value: clip(value), Cause: cause, row: r.parquet.open}
 	return &r.lineError
 }
 

@@ -1,5 +1,7 @@
 package flowlog
 
+import "math"
+
 // Status is the log-status of a record.
 type Status uint8
 
@@ -65,8 +67,12 @@ type Record struct {
 // larger value is malformed.
 const MaxRecordBytes = 1 << 44
 
-// maxTime bounds times, in milliseconds: the year 5138.
-const maxTime = 100_000_000_000_000
+const (
+	// Times are bounded, in milliseconds, by the year 5138.
+	maxTime = 100_000_000_000_000
+	// A time from here on is in milliseconds.
+	milliseconds = 100_000_000_000
+)
 
 // recordHas says whether a Record carries the field, that is, whether its column must be read.
 func recordHas(f Field) bool {
@@ -124,6 +130,43 @@ func (r *Record) set(f Field, v []byte) string {
 		*r.text(f) = v
 	}
 	return ""
+}
+
+// setInt stores an integer of the usual size, and says false of any other and of fields that are no integers: set decides on them.
+func (r *Record) setInt(f Field, n uint64) bool {
+	switch {
+	case f == FieldBytes && n <= MaxRecordBytes:
+		r.Bytes = n
+	case f == FieldPackets && n <= MaxRecordBytes:
+		r.Packets = n
+	case f == FieldSrcPort && n <= math.MaxUint16:
+		r.SrcPort = uint16(n)
+	case f == FieldDstPort && n <= math.MaxUint16:
+		r.DstPort = uint16(n)
+	case f == FieldStart && n < milliseconds:
+		r.Start = int64(n)
+	case f == FieldEnd && n < milliseconds:
+		r.End = int64(n)
+	case f == FieldTrafficPath && n <= trafficPathOther:
+		r.TrafficPath = uint8(n)
+	default:
+		return false
+	}
+	return true
+}
+
+// addr returns the place of a field that is an address.
+func (r *Record) addr(f Field) *Addr {
+	switch f {
+	case FieldSrcAddr:
+		return &r.SrcAddr
+	case FieldDstAddr:
+		return &r.DstAddr
+	case FieldPktSrcAddr:
+		return &r.PktSrcAddr
+	default:
+		return &r.PktDstAddr
+	}
 }
 
 // text returns the place of a field that is kept as text.
@@ -218,7 +261,6 @@ func setTime(dst *int64, v []byte, missing bool) string {
 	if !ok || n > maxTime {
 		return "not a time in Unix seconds"
 	}
-	const milliseconds = 100_000_000_000
 	if n >= milliseconds {
 		n /= 1000
 	}

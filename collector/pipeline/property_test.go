@@ -12,11 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
+
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/s3event"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowparquet"
 	"github.com/vpcflow/vpcflow_exporter/pricing"
 )
 
@@ -78,8 +82,50 @@ func TestScenariosCutAnyhow(t *testing.T) {
 	}
 }
 
+// TestScenariosInParquet reads the same rows from Parquet files of all types and codecs. Files with malformed lines, which Parquet cannot hold, stay text.
+func TestScenariosInParquet(t *testing.T) {
+	first := *seed
+	if first == 0 {
+		first = rand.Uint64()
+	}
+	t.Logf("seed %d", first)
+	written := 0
+	for i := range uint64(max(*scenarios/6, 1)) {
+		s := flowgen.Random(first+i, flowgen.Options{})
+		random := rand.New(rand.NewPCG(first+i, 0))
+		got := readStored(t, s, s.Files, func(f flowgen.File) (string, []byte) {
+			body, err := flowparquet.FromText(f.Text, randomParquet(random))
+			if err != nil {
+				return f.Key, f.Gzip()
+			}
+			written++
+			return strings.TrimSuffix(f.Key, ".log.gz") + ".log.parquet", body
+		})
+		if diff := s.Ledger.Diff(got); diff != "" {
+			t.Fatalf("rerun with -seed=%d -scenarios=1: %s\n%s", first+i, s, diff)
+		}
+	}
+	if written == 0 {
+		t.Error("no file was Parquet")
+	}
+}
+
+func randomParquet(random *rand.Rand) flowparquet.Options {
+	codecs := []compress.Codec{&parquet.Gzip, &parquet.Snappy, &parquet.Zstd, &parquet.Uncompressed}
+	return flowparquet.Options{
+		Types: flowparquet.Types(random.IntN(3)), Dashes: random.IntN(2) == 0, Required: random.IntN(2) == 0, Codec: codecs[random.IntN(len(codecs))],
+		RowsInGroup: random.IntN(2) * 10, PageBytes: random.IntN(2) * 200, PageVersion: 1 + random.IntN(2), Plain: random.IntN(2) == 0, Delta: random.IntN(4) == 0,
+	}
+}
+
 // readScenario reads files from a folder, by the file path that the daemon takes, and returns what was counted.
 func readScenario(t *testing.T, s flowgen.Scenario, files []flowgen.File) flowgen.Ledger {
+	t.Helper()
+	return readStored(t, s, files, func(f flowgen.File) (string, []byte) { return f.Key, f.Gzip() })
+}
+
+// readStored reads files as they are stored under keys.
+func readStored(t *testing.T, s flowgen.Scenario, files []flowgen.File, store func(flowgen.File) (key string, body []byte)) flowgen.Ledger {
 	t.Helper()
 	root := t.TempDir()
 	now := func() time.Time { return s.Closing[0].Time.Add(time.Hour) }
@@ -93,19 +139,20 @@ func readScenario(t *testing.T, s flowgen.Scenario, files []flowgen.File) flowge
 	p := New(DefaultConfig(), nil, objstore.NewDir(root), a, slog.New(slog.DiscardHandler), nil, now)
 	w := newWorker(p)
 	for _, f := range slices.Concat(s.Leading, files, s.Closing) {
-		path := filepath.Join(root, filepath.FromSlash(f.Key))
+		key, body := store(f)
+		path := filepath.Join(root, filepath.FromSlash(key))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, f.Gzip(), 0o644); err != nil {
+		if err := os.WriteFile(path, body, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		file, err := w.read(context.Background(), s3event.Object{Bucket: "logs", Key: f.Key, Size: -1})
+		file, err := w.read(context.Background(), s3event.Object{Bucket: "logs", Key: key, Size: -1})
 		if err != nil {
-			t.Fatalf("read %s: %v", f.Key, err)
+			t.Fatalf("read %s: %v", key, err)
 		}
 		if !a.Commit(file, w.delta) {
-			t.Fatalf("file %s was known", f.Key)
+			t.Fatalf("file %s was known", key)
 		}
 	}
 	return ledger(t, a.Snapshot())
