@@ -87,10 +87,10 @@ func parseFlags(args []string, stdout, stderr io.Writer) (f flags, done bool, er
 	app.Flag("config.check", "Check the configuration, print what it means, and exit.").BoolVar(&f.configCheck)
 	app.Flag("demo", "Run against S3 and SQS inside this process, fed by a simulated VPC. Needs no AWS account, no network and no configuration.").BoolVar(&f.demo)
 	app.Flag("demo.speed", "How many times faster than the clock the simulated time runs, until it has caught up with it.").Default("1").Float64Var(&f.demoSpeed)
-	app.Flag("flowlogs.explain", "Print what each line of a flow log file (gzip or text, - for standard input) was taken for and why, and exit. Repeat it to read several files as one range.").
+	app.Flag("flowlogs.explain", "Print what each line of a flow log file (gzip, Parquet or text, - for standard input) was taken for and why, and exit. Repeat it to read several files as one range.").
 		PlaceHolder("FILE").StringsVar(&f.explain)
 	app.Flag("flowlogs.doctor", "Print what a flow log format allows, what to recreate the flow log with and what that costs, and exit: with 0 if NAT bytes can be exact, else with 1. "+
-		"Takes a flow log file (gzip or text, - for standard input), an object (s3://bucket/key), a header line, or a log format as ${version} ${account-id} and so on.").
+		"Takes a flow log file (gzip, Parquet or text, - for standard input), an object (s3://bucket/key), a header line, or a log format as ${version} ${account-id} and so on.").
 		PlaceHolder("FILE|HEADER|s3://...").StringVar(&f.doctor)
 	app.Flag("flowlogs.format", "Output format of --flowlogs.explain and --flowlogs.doctor: text or json.").Default("text").EnumVar(&f.outputFormat, "text", "json")
 	app.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").StringVar(&f.telemetry)

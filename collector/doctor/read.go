@@ -29,7 +29,7 @@ type Sample struct {
 	Headerless bool  `json:"headerless"` // Headerless files have the format of flow_logs.format, or AWS's default format.
 }
 
-// Read examines the header of a file and its first data lines: gzip, or text. It reads no more than it needs. The Sample comes with an error behind the header.
+// Read examines the header of a file and its first data lines: gzip, Parquet or text. It reads no more than it needs. The Sample comes with an error behind the header.
 func Read(source io.Reader, config flowlog.Config, options Options) (Diagnosis, Sample, error) {
 	opened, err := open(source)
 	if err != nil {

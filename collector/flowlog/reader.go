@@ -51,7 +51,7 @@ func NewReader(config Config) *Reader {
 
 // Reset begins a file. The bytes must be gzip, of one member or several, or Parquet, or none at all, which is a file without lines; an error is one of this
 // package's or what source returned. A source that can be read at any place and knows its Size must stand at its begin. Parquet of any other is spooled into
-// a temporary file, which is closed by the end of the file, by the next Reset or by Close.
+// a temporary file, which is closed by the end of the file or by the next Reset.
 func (r *Reader) Reset(source io.Reader) error {
 	_ = r.parquet.close() // Its error is of a file that was given up.
 	r.source.Reset(source)
