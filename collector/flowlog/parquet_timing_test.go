@@ -58,34 +58,34 @@ func rewind(r *Reader, file *bytes.Reader) error {
 	return r.Reset(file)
 }
 
-// TestParquetMemory measures what reading a large file takes at most. Run it with -large-parquet=FOLDER.
-func TestParquetMemory(t *testing.T) {
+// BenchmarkParquetMemory measures what reading a file of 100 MiB takes at most, in a process that does nothing else. Run it twice with
+// -large-parquet=FOLDER -benchtime=1x; the first run makes the files.
+func BenchmarkParquetMemory(b *testing.B) {
 	if *largeParquet == "" {
-		t.Skip("takes minutes the first time")
+		b.Skip("no -large-parquet=FOLDER")
 	}
 	for name, o := range map[string]flowparquet.Options{
 		"dictionaries": {Codec: &parquet.Gzip}, "plain": {Codec: &parquet.Gzip, Plain: true, PageBytes: 1 << 20},
 	} {
-		file := openLarge(t, name, o)
-		info, err := file.Stat()
-		if err != nil {
-			t.Fatal(err)
-		}
-		debug.FreeOSMemory()
-		r := NewReader(Config{MaxFileBytes: 16 << 30})
-		rows, peak := readLarge(t, r, file)
-		t.Logf("%s: %d rows, file of %d MiB, %d MiB inflated, peak of Go's memory %d MiB", name, rows, info.Size()>>20, r.InflatedBytes()>>20, peak>>20)
-		if peak > 128<<20 {
-			t.Errorf("%s: peak of %d MiB", name, peak>>20)
-		}
-		if err := file.Close(); err != nil {
-			t.Error(err)
-		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				file := openLarge(b, name, o)
+				debug.FreeOSMemory()
+				_, peak := readLarge(b, NewReader(Config{MaxFileBytes: 16 << 30}), file)
+				b.ReportMetric(float64(peak>>20), "MiB-peak")
+				if peak > 128<<20 {
+					b.Errorf("peak of %d MiB", peak>>20)
+				}
+				if err := file.Close(); err != nil {
+					b.Error(err)
+				}
+			}
+		})
 	}
 }
 
 // readLarge reads a file as a stream and returns the most memory that was in use.
-func readLarge(t *testing.T, r *Reader, file *os.File) (rows int, peak uint64) {
+func readLarge(t testing.TB, r *Reader, file *os.File) (rows int, peak uint64) {
 	t.Helper()
 	var m runtime.MemStats
 	look := func() {
@@ -110,7 +110,7 @@ func readLarge(t *testing.T, r *Reader, file *os.File) (rows int, peak uint64) {
 }
 
 // openLarge opens a file of about 100 MiB. It is made in a run of its own, whose memory would be measured otherwise.
-func openLarge(t *testing.T, name string, o flowparquet.Options) *os.File {
+func openLarge(t testing.TB, name string, o flowparquet.Options) *os.File {
 	t.Helper()
 	path := filepath.Join(*largeParquet, name+".log.parquet")
 	file, err := os.Open(path)
