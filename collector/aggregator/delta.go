@@ -347,7 +347,7 @@ func recentSlot(id []byte) uint64 {
 	if len(id) < 8 {
 		return uint64(len(id))
 	}
-	return binary.LittleEndian.Uint64(id[len(id)-8:]) * 0x9e3779b97f4a7c15 >> (64 - recentBits)
+	return binary.LittleEndian.Uint64(id[len(id)-8:]) * fibonacci >> (64 - recentBits)
 }
 
 // describe takes over what a record says of its interface.

@@ -29,7 +29,14 @@ const (
 	maxGroups = 1<<31 - 1
 
 	minSlots = 1 << 10
+
+	// 2^64 over the golden ratio, the multiplier of Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4). The upper bits of a product
+	// with it are the hash.
+	fibonacci = 0x9e3779b97f4a7c15
 )
+
+// shiftFor returns the shift that makes an index into that many slots, a power of two, of a hash.
+func shiftFor(slots int) uint8 { return uint8(64 - bits.TrailingZeros(uint(slots))) }
 
 // key returns the key of an address in a group.
 func (t *keyTable) key(group uint32, a flowlog.Addr) uint64 {
@@ -73,7 +80,7 @@ func (t *keyTable) find(key uint64) (*Counts, int) {
 		return nil, 0
 	}
 	mask := len(t.slots) - 1
-	for i := int(key * 0x9e3779b97f4a7c15 >> t.shift); ; i = (i + 1) & mask {
+	for i := int(key * fibonacci >> t.shift); ; i = (i + 1) & mask {
 		slot := &t.slots[i]
 		switch slot.key {
 		case key:
@@ -108,7 +115,7 @@ func (t *keyTable) grow() {
 
 func (t *keyTable) resize(slots int) {
 	t.slots = make([]keySlot, slots)
-	t.shift = uint8(64 - bits.TrailingZeros(uint(slots)))
+	t.shift = shiftFor(slots)
 }
 
 // reset empties the table. It keeps its memory unless that was much more than the file needed.
@@ -174,7 +181,7 @@ func (t *idTable) id(key uint64) (id uint32, added bool) {
 
 func (t *idTable) find(key uint64) *idSlot {
 	mask := len(t.slots) - 1
-	for i := int(key * 0x9e3779b97f4a7c15 >> t.shift); ; i = (i + 1) & mask {
+	for i := int(key * fibonacci >> t.shift); ; i = (i + 1) & mask {
 		if slot := &t.slots[i]; slot.key == key || slot.key == 0 {
 			return slot
 		}
@@ -184,7 +191,7 @@ func (t *idTable) find(key uint64) *idSlot {
 func (t *idTable) grow() {
 	old := t.slots
 	t.slots = make([]idSlot, max(2*len(old), minSlots))
-	t.shift = uint8(64 - bits.TrailingZeros(uint(len(t.slots))))
+	t.shift = shiftFor(len(t.slots))
 	for _, slot := range old {
 		if slot.key != 0 {
 			*t.find(slot.key) = slot

@@ -1,6 +1,7 @@
 package aggregator
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
@@ -23,7 +24,7 @@ type hashedAddr struct {
 
 // hashAddr mixes the bits of an address by the finalizer of MurmurHash3.
 func hashAddr(a flowlog.Addr) uint64 {
-	h := a.Hi*0x9e3779b97f4a7c15 ^ a.Lo
+	h := a.Hi*fibonacci ^ a.Lo
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
 	return h ^ h>>33
@@ -57,23 +58,10 @@ func (s *addressSample) find(h uint64, a flowlog.Addr) (int, bool) {
 }
 
 func compareHashed(a, b hashedAddr) int {
-	switch {
-	case a.hash != b.hash:
-		return order(a.hash < b.hash)
-	case a.address == b.address:
-		return 0
-	case a.address.Hi != b.address.Hi:
-		return order(a.address.Hi < b.address.Hi)
-	default:
-		return order(a.address.Lo < b.address.Lo)
+	if c := cmp.Compare(a.hash, b.hash); c != 0 {
+		return c
 	}
-}
-
-func order(less bool) int {
-	if less {
-		return -1
-	}
-	return 1
+	return cmp.Or(cmp.Compare(a.address.Hi, b.address.Hi), cmp.Compare(a.address.Lo, b.address.Lo))
 }
 
 // meets says whether the samples have an address in common.
