@@ -45,11 +45,7 @@ func writeReport(f flags, report doctor.Report, stdout io.Writer) error {
 
 // runDoctor examines the format that the flag names. A report with a header comes with an error if the file is damaged behind it.
 func runDoctor(ctx context.Context, f flags) (doctor.Report, error) {
-	config, err := optionalConfig(f)
-	if err != nil {
-		return doctor.Report{}, err
-	}
-	s, err := newStages(config)
+	s, err := optionalStages(f)
 	if err != nil {
 		return doctor.Report{}, err
 	}

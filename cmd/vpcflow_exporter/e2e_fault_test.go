@@ -446,6 +446,14 @@ func TestStallingStore(t *testing.T) {
 	})
 }
 
+// refuseExtension answers as SQS does whose message has become another consumer's.
+func refuseExtension(r awstest.SQSRequest) awstest.SQSFault {
+	if r.Operation == "ChangeMessageVisibility" {
+		return awstest.SQSFault{Err: &awstest.SQSError{Code: "ReceiptHandleIsInvalid", Message: "The input receipt handle is invalid."}}
+	}
+	return awstest.SQSFault{}
+}
+
 // TestLostMessage loses the right to a message while its file is read: nothing of the file may count, since whoever has the message now counts it.
 func TestLostMessage(t *testing.T) {
 	t.Parallel()
@@ -453,12 +461,7 @@ func TestLostMessage(t *testing.T) {
 	s.config.SQS.VisibilityTimeout = 2 * time.Second
 	held := newGate("")
 	s.cloud.S3.SetHook(held.hook)
-	s.cloud.SQS.SetHook(func(r awstest.SQSRequest) awstest.SQSFault {
-		if r.Operation == "ChangeMessageVisibility" {
-			return awstest.SQSFault{Err: &awstest.SQSError{Code: "ReceiptHandleIsInvalid", Message: "The input receipt handle is invalid."}}
-		}
-		return awstest.SQSFault{}
-	})
+	s.cloud.SQS.SetHook(refuseExtension)
 	d := s.start()
 	s.deliver(logKey("aaaa"), natFile(1000, 2000))
 	held.hold(t, 1)
@@ -484,12 +487,7 @@ func TestLostHalfway(t *testing.T) {
 	s.config.SQS.VisibilityTimeout = 2 * time.Second
 	held := newGate("5ec0.log.gz")
 	s.cloud.S3.SetHook(held.hook)
-	s.cloud.SQS.SetHook(func(r awstest.SQSRequest) awstest.SQSFault {
-		if r.Operation == "ChangeMessageVisibility" {
-			return awstest.SQSFault{Err: &awstest.SQSError{Code: "ReceiptHandleIsInvalid", Message: "The input receipt handle is invalid."}}
-		}
-		return awstest.SQSFault{}
-	})
+	s.cloud.SQS.SetHook(refuseExtension)
 	d := s.start()
 	s.send(awstest.S3Event(s.put(logKey("f125"), natFile(1000, 2000)), s.put(logKey("5ec0"), natFile(1, 2))))
 	held.hold(t, 1)

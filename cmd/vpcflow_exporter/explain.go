@@ -20,11 +20,7 @@ func explainFiles(f flags, stdout, stderr io.Writer) int {
 }
 
 func runExplain(f flags, stdout io.Writer) error {
-	config, err := optionalConfig(f)
-	if err != nil {
-		return err
-	}
-	s, err := newStages(config)
+	s, err := optionalStages(f)
 	if err != nil {
 		return err
 	}
@@ -48,13 +44,16 @@ func explainConfig(s stages) explain.Config {
 	return explain.Config{Aggregator: s.aggregator, Networks: s.pipeline.Networks, FlowLog: s.pipeline.FlowLog, DeltaKeys: s.pipeline.DeltaKeys}
 }
 
-// optionalConfig loads the configuration file, or the defaults if there is no file under the default name.
-func optionalConfig(f flags) (Config, error) {
+// optionalStages translates the configuration file, or the defaults if there is no file under the default name.
+func optionalStages(f flags) (stages, error) {
 	config, err := LoadConfig(f.configFile, LoadOptions{LookupEnv: os.LookupEnv})
 	if f.configFile == defaultConfigFile && errors.Is(err, fs.ErrNotExist) {
-		return DefaultConfig(), nil
+		return newStages(DefaultConfig())
 	}
-	return config, err
+	if err != nil {
+		return stages{}, err
+	}
+	return newStages(config)
 }
 
 func readFileOrStdin(name string) ([]byte, error) {
