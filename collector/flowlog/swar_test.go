@@ -103,21 +103,26 @@ func TestFastUint(t *testing.T) {
 	}
 }
 
-func TestEqualBytes(t *testing.T) {
+func TestBytesOfWords(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 100_000 {
 		w := rng.Uint64()
 		if rng.IntN(2) == 0 {
 			w &= 0x3f * eachByte
 		}
-		var want uint32
+		var spaces, dots uint32
 		for i := range 8 {
-			if byte(w>>(8*i)) == '.' {
-				want |= 1 << i
+			if c := byte(w >> (8 * i)); c <= ' ' {
+				spaces |= 1 << i
+			} else if c == '.' {
+				dots |= 1 << i
 			}
 		}
-		if got := gather(equalBytes(w, '.')); got != want {
-			t.Fatalf("dots of %016x: got %08b, want %08b", w, got, want)
+		if got := gather(upToSpace(w)); got != spaces {
+			t.Fatalf("bytes up to space of %016x: got %08b, want %08b", w, got, spaces)
+		}
+		if got := gather(equalBytes(w, '.')); got != dots {
+			t.Fatalf("dots of %016x: got %08b, want %08b", w, got, dots)
 		}
 	}
 }

@@ -30,7 +30,7 @@ type window struct {
 func (w *window) reset() { w.separators, w.lines, w.separator, w.newline = 0, 0, 0, 0 }
 
 // line returns the bounds of the columns of the line that begins at start, whose column i lies between bounds[i]+1 and bounds[i+1], and the place of its newline. It says false
-// if the line is not the usual one: not complete in b[start:end], with another number of columns, or with more than one space between them. The last column may end
+// if the line is not the usual one: not complete in b[start:end], with another number of columns, with more than one space between them, or, perhaps, with control characters. The last column may end
 // in a carriage return. The bounds are valid until the next call. Behind end, b must have padBehind bytes.
 func (w *window) line(b []byte, start, end, columns int) (bounds *[maxFastColumns + 1]uint32, newline int, ok bool) {
 	if w.newline >= w.lines || int(w.positions[w.separator]) != start-1 {
@@ -76,23 +76,25 @@ func (w *window) index(b []byte, start, end int) (separators, lines int) {
 	return w.indexWords(b, start, end)
 }
 
-// indexWords finds the separators of b[start:end], up to the first one that follows another, eight bytes at a time.
+// indexWords finds the separators of b[start:end], up to the first one that follows another and to the first control character, eight bytes at a time.
 func (w *window) indexWords(b []byte, start, end int) (separators, lines int) {
 	last := start - 1
 	for i := start; i < end; i += 8 {
-		word := binary.LittleEndian.Uint64(b[i:])
-		for m := equalBytes(word, ' ') | equalBytes(word, '\n'); m != 0; m &= m - 1 {
+		for m := upToSpace(binary.LittleEndian.Uint64(b[i:])); m != 0; m &= m - 1 {
 			at := i + bits.TrailingZeros64(m)>>3
 			if at == last+1 || at >= end {
 				return separators, lines
 			}
 			last = at
-			separators++
-			w.positions[separators] = uint32(at)
-			if b[at] == '\n' {
+			if b[at] != ' ' {
+				if b[at] != '\n' {
+					return separators, lines
+				}
 				w.newlines[lines] = uint32(at)
 				lines++
 			}
+			separators++
+			w.positions[separators] = uint32(at)
 		}
 	}
 	return separators, lines
