@@ -162,7 +162,7 @@ func TestParse(t *testing.T) {
 			Notification{Envelope: EnvelopeS3, Objects: []Object{{
 				Bucket: "flow", Key: "AWSLogs/123456789012/vpcflowlogs/eu-west-3/x.log.gz", Size: 7,
 				RawKey: "AWSLogs%2F123456789012%2Fvpcflowlogs%2Feu-west-3%2Fx.log.gz",
-				ETag: "e8dc4081b13434b45189a720b77b6818", Sequencer: "16B2FFC4D5D5B5A8",
+				ETag:   "e8dc4081b13434b45189a720b77b6818", Sequencer: "16B2FFC4D5D5B5A8",
 				EventTime: time.Date(2025, 12, 1, 0, 6, 11, 527e6, time.UTC),
 			}}},
 		},
