@@ -137,6 +137,10 @@ var importRules = map[string]importRule{
 		libs:   []string{"aws", "aws s3", "aws sqs", "gofakes3"},
 		reason: "the servers stand in for AWS and must not share code with what talks to them",
 	},
+	"internal/conformance": {
+		libs:   []string{"common"},
+		reason: "what holds the daemon against foreign servers runs it from outside, as an operator does",
+	},
 	"cmd/vpcflow_exporter": {
 		own:    []string{"*"},
 		libs:   []string{"*"},
