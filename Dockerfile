@@ -8,7 +8,7 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod \
     go mod download
 
-# ISA-L inflates logs three times as fast as Go does. Where it is not, Go does.
+# ISA-L inflates logs two to three times as fast as Go does. Where it is not, Go does.
 ARG TARGETARCH
 COPY collector/flowlog/gunzip/isal.sh ./
 RUN mkdir -p /isal /out/licenses && \
