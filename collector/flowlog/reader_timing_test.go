@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // benchmarkHeaders are formats of 18 and of 40 fields.
@@ -62,33 +60,18 @@ func benchmarkLog(header string, rows int) []byte {
 	return b.Bytes()
 }
 
-func zipLevel(b *testing.B, text []byte, level int) []byte {
-	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, level)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := w.Write(text); err != nil {
-		b.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		b.Fatal(err)
-	}
-	return out.Bytes()
-}
-
 func BenchmarkRead(b *testing.B) {
 	const rows = 100_000
 	for name, header := range benchmarkHeaders {
 		text := benchmarkLog(header, rows)
-		for level, file := range map[string][]byte{"stored": zipLevel(b, text, gzip.NoCompression), "gzip": zipLevel(b, text, gzip.DefaultCompression)} {
-			b.Run(name+"/"+level, func(b *testing.B) {
+		for form, file := range map[string][]byte{"text": text, "gzip": zip(b, string(text))} {
+			b.Run(name+"/"+form, func(b *testing.B) {
 				r := NewReader(Config{})
 				var record Record
 				b.SetBytes(int64(len(text)))
 				b.ReportAllocs()
 				for b.Loop() {
-					if err := r.Reset(bytes.NewReader(file)); err != nil {
+					if err := r.ResetText(bytes.NewReader(file)); err != nil {
 						b.Fatal(err)
 					}
 					n := 0
