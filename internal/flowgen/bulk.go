@@ -95,7 +95,7 @@ func bulkRow(i int, nat, remote netip.Addr, clientNumber int) Row {
 	row := Row{
 		AccountID: "123456789012", InterfaceID: BulkGatewayENI, DstPort: 443, Protocol: 6, Action: Accept, LogStatus: StatusOK,
 		VPCID: "vpc-0123456789abcdef0", SubnetID: "subnet-0123456789abcdef0", Region: "eu-west-3", AZID: "euw3-az1", Type: "IPv4", TCPFlags: 19,
-		FlowDirection: "ingress", TrafficPath: Missing, EncryptionStatus: Missing,
+		FlowDirection: "ingress", TrafficPath: Missing, EncryptionStatus: Missing, InterfaceType: TypeNATGateway,
 	}
 	egress := func(path int) { row.FlowDirection, row.TrafficPath = "egress", path }
 	addresses := func(src, dst, pktSrc, pktDst netip.Addr) {
@@ -119,6 +119,7 @@ func bulkRow(i int, nat, remote netip.Addr, clientNumber int) Row {
 		addresses(remote, client, remote, client)
 	}
 	if i%bulkLegs >= 4 {
+		row.InterfaceType = ""
 		row.InterfaceID, row.InstanceID = fmt.Sprintf("eni-0%016x", clientNumber), fmt.Sprintf("i-0%016x", clientNumber)
 	}
 	if row.PktDstAddr == remote {
