@@ -211,10 +211,18 @@ Showing nodes accounting for 3.50s, 72.92% of 4.80s total
       flat  flat%   sum%        cum   cum%
      1.50s 31.25% 31.25%      2.10s 43.75%  github.com/klauspost/compress/flate.(*decompressor).huffmanBufioReader
      800ms 16.67% 47.92%      0.80s 16.67%  github.com/vpcflow/vpcflow_exporter/collector/aggregator.hash (inline)
-         0     0% 47.92%      4.80s   100%  runtime.main`
-	want := []profileRow{{"flate.(*decompressor).huffmanBufioReader", "31.25%"}, {"aggregator.hash", "16.67%"}, {"runtime.main", "0%"}}
-	if got := parseTop(text); !slices.Equal(got, want) {
+     800ms  5.08% 53.00%      0.80s 16.67%  github.com/klauspost/compress/flate.(*dictDecoder).writeCopy
+         0     0% 53.00%      4.80s   100%  runtime.main`
+	got, err := parseTop(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := []share{{"flate.(*decompressor).huffmanBufioReader", 31.25}, {"aggregator.hash", 16.67}, {"flate.(*dictDecoder).writeCopy", 5.08}, {"runtime.main", 0}}
+	if packages := []share{{"flate", 36.33}, {"aggregator", 16.67}}; !slices.Equal(got.Packages, packages) || !slices.Equal(got.Functions, functions) {
 		t.Errorf("got %v", got)
+	}
+	if _, err := parseTop("1s x% 1% 1s 1% main.main"); err == nil {
+		t.Error("a percentage that is no number is read")
 	}
 }
 
@@ -242,7 +250,7 @@ func TestPublish(t *testing.T) {
 	}
 	for _, want := range []string{
 		"1,000 records in 1 files, 147 bytes a record, gzip 6.0:1. The gateway forwards 42 bytes.", "| this exporter | 1,234,567 | 9 | 1.00 | 5 | 2 | yes |",
-		"| DuckDB | 123,457 | 0 | 0.10 |  | 1 | NO |", "| VRL parse_aws_vpc_flow_log | failed |", "| DuckDB, ours to it | 10.00 |  |",
+		"| DuckDB | 123,457 | 0 | 0.10 |  | 1 | NO |", "| VRL parse_aws_vpc_flow_log | failed |", "| ours to DuckDB | 10.00 |  |",
 		"| two workers to one, usual | 2.00 | 1.85 |", "| 300 MiB | 384 |",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
@@ -95,7 +97,11 @@ func (s spec) key() string {
 	first := s.bulk(0)
 	first.Rows = min(first.Rows, 1000)
 	sum := sha256.Sum256(first.Bytes())
-	return fmt.Sprintf("%d-fields-%d-remotes-%dx%d-%v-%s", s.Fields, s.Remotes, s.Files, s.Records, s.forms, hex.EncodeToString(sum[:4]))
+	parts := []string{fmt.Sprintf("%d-fields-%d-remotes-%dx%d-%s", s.Fields, s.Remotes, s.Files, s.Records, hex.EncodeToString(sum[:4]))}
+	for _, form := range s.forms {
+		parts = append(parts, string(form))
+	}
+	return strings.Join(parts, "-")
 }
 
 // make writes one file in each form.

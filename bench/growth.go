@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
@@ -91,48 +88,4 @@ func (s *stand) measureMemory(ctx context.Context, r *report) error {
 	}
 	r.LargePeakBytes = taken.PeakBytes
 	return nil
-}
-
-// profileRow is a function in the profile of the CPU.
-type profileRow struct {
-	Function string `json:"function"`
-	Percent  string `json:"percent"` // Percent is of the function itself, without what it calls.
-}
-
-// profile runs this exporter's reader on the first profile's files several times over, and asks pprof where the time went.
-func (s *stand) profile(ctx context.Context, o options, r *report) error {
-	d, err := s.generate(profiles(o)[0])
-	if err != nil {
-		return err
-	}
-	var files []string
-	for range s.runs {
-		files = append(files, d.paths[formGzip]...)
-	}
-	out := filepath.Join(s.dir, "cpu.prof")
-	if _, err := s.count(ctx, s.cores.one, 1, d, files, "-cpuprofile="+out); err != nil {
-		return err
-	}
-	pprof := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=14", out)
-	pprof.Dir = s.root
-	text, err := output(pprof)
-	if err != nil {
-		return err
-	}
-	r.Profile = parseTop(text)
-	return nil
-}
-
-// parseTop reads the table of pprof -top: flat, flat%, sum%, cum, cum% and the function.
-func parseTop(text string) []profileRow {
-	var rows []profileRow
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 6 || !strings.HasSuffix(f[1], "%") {
-			continue
-		}
-		name := f[5]
-		rows = append(rows, profileRow{Function: name[strings.LastIndexByte(name, '/')+1:], Percent: f[1]})
-	}
-	return rows
 }

@@ -74,8 +74,9 @@ func (r *report) ratiosMarkdown(b *strings.Builder) {
 	ratio("with klauspost, to klauspost alone", usual.row(oursGzip), usual.row(floorLibrary), "0.60")
 	ratio("with ISA-L, to igzip alone", usual.row(oursISAL), usual.row(floorISAL), "0.40")
 	ratio("1 million remotes, to 10,000", many.row(oursGzip), usual.row(oursGzip), "0.50")
-	ratio("DuckDB, ours to it", usual.row(oursGzip), usual.row(peerDuckDB), "")
-	ratio("VRL, ours to it", usual.row(oursGzip), usual.row(peerVRL), "")
+	for _, peer := range []string{peerDuckDB, peerDuckDBTyped, peerVRL, peerMawk, peerObvious, peerFlowLogsReader} {
+		ratio("ours to "+peer, usual.row(oursGzip), usual.row(peer), "")
+	}
 	for _, w := range r.Workers {
 		fmt.Fprintf(b, "| two workers to one, %s | %.2f | 1.85 |\n", w.Title, w.ratio())
 	}
@@ -98,12 +99,18 @@ func (r *report) growthMarkdown(b *strings.Builder) {
 }
 
 func (r *report) profileMarkdown(b *strings.Builder) {
-	if len(r.Profile) == 0 {
+	if len(r.Profile.Packages) == 0 {
 		return
 	}
-	b.WriteString("\n### Where the time goes\n\nThis exporter on gzip, 18 fields, 10,000 remotes; functions without what they call.\n\n| function | CPU |\n|---|--:|\n")
-	for _, p := range r.Profile {
-		fmt.Fprintf(b, "| `%s` | %s |\n", p.Function, p.Percent)
+	b.WriteString("\n### Where the time goes\n\nThis exporter on gzip, 18 fields, 10,000 remotes.\n")
+	for _, table := range []struct {
+		head string
+		rows []share
+	}{{"package", r.Profile.Packages}, {"function, without what it calls", r.Profile.Functions}} {
+		fmt.Fprintf(b, "\n| %s | CPU |\n|---|--:|\n", table.head)
+		for _, row := range table.rows {
+			fmt.Fprintf(b, "| `%s` | %.1f %% |\n", row.Name, row.Percent)
+		}
 	}
 }
 

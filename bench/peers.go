@@ -34,6 +34,7 @@ const (
 	peerObvious        = "the obvious Go"
 	peerMawk           = "zcat and mawk"
 	peerDuckDB         = "DuckDB"
+	peerDuckDBTyped    = "DuckDB, types of columns given"
 	peerVRL            = "VRL parse_aws_vpc_flow_log"
 	peerFlowLogsReader = "flowlogs-reader (Python)"
 )
@@ -72,7 +73,7 @@ func (w *workshop) peers(ctx context.Context, r *report) ([]peer, error) {
 		name    string
 		install func(context.Context) (command []string, err error)
 	}{
-		{peerMawk, w.mawk}, {peerDuckDB, w.duckDB}, {peerVRL, w.vrl}, {peerFlowLogsReader, w.flowLogsReader},
+		{peerMawk, w.mawk}, {peerDuckDB, w.duckDB("auto")}, {peerDuckDBTyped, w.duckDB("typed")}, {peerVRL, w.vrl}, {peerFlowLogsReader, w.flowLogsReader},
 	} {
 		command, err := foreign.install(ctx)
 		if err != nil {
@@ -124,16 +125,18 @@ func (w *workshop) mawk(context.Context) ([]string, error) {
 	return []string{"sh", "-c", pipe, script}, nil
 }
 
-func (w *workshop) duckDB(ctx context.Context) ([]string, error) {
-	dir, err := w.stage("duckdb", "package.json", "main.mjs")
-	if err != nil {
-		return nil, err
+func (w *workshop) duckDB(mode string) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		dir, err := w.stage("duckdb", "package.json", "main.mjs")
+		if err != nil {
+			return nil, err
+		}
+		install := strings.Fields("npm install --no-audit --no-fund --no-package-lock --no-update-notifier")
+		if err := w.once(ctx, dir, "package.json", install); err != nil {
+			return nil, err
+		}
+		return []string{"node", filepath.Join(dir, "main.mjs"), mode, flowgen.BulkGatewayENI, flowgen.BulkGatewayAddr}, nil
 	}
-	install := strings.Fields("npm install --no-audit --no-fund --no-package-lock --no-update-notifier")
-	if err := w.once(ctx, dir, "package.json", install); err != nil {
-		return nil, err
-	}
-	return []string{"node", filepath.Join(dir, "main.mjs"), flowgen.BulkGatewayENI, flowgen.BulkGatewayAddr}, nil
 }
 
 func (w *workshop) vrl(ctx context.Context) ([]string, error) {

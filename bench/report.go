@@ -17,7 +17,7 @@ type report struct {
 	Workers        []workersRatio `json:"workers"`
 	Growth         []growthRow    `json:"growth"`
 	LargePeakBytes int64          `json:"large_peak_bytes"`
-	Profile        []profileRow   `json:"profile"`
+	Profile        profile        `json:"profile"`
 	Missing        []missing      `json:"missing"`
 	Failures       []string       `json:"failures"`
 }

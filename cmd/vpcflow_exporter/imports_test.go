@@ -138,6 +138,7 @@ var importRules = map[string]importRule{
 	},
 	"bench": {
 		own:    []string{"internal/flowgen"},
+		libs:   []string{"compress"},
 		reason: "the runner generates files and starts programs; what it measures is in none of its own code",
 	},
 	"bench/reader": {
