@@ -41,11 +41,11 @@ const (
 
 // peers builds and installs whatever can be, and notes in the report what cannot. Only what is this repository's own must work.
 func (w *workshop) peers(ctx context.Context, r *report) ([]peer, error) {
-	reader, err := w.build(ctx, "reader", "./bench/reader")
+	reader, err := w.build(ctx, "reader", "./bench/reader", "")
 	if err != nil {
 		return nil, err
 	}
-	obvious, err := w.build(ctx, "obvious", "./bench/obvious")
+	obvious, err := w.build(ctx, "obvious", "./bench/obvious", "")
 	if err != nil {
 		return nil, err
 	}
@@ -113,12 +113,14 @@ func (w *workshop) buildISAL(ctx context.Context) (string, error) {
 	if packages == "" {
 		return "", errors.New("no package has files for the build tag isal")
 	}
-	return w.build(ctx, "reader-isal", "./bench/reader", "-tags=isal")
+	return w.build(ctx, "reader-isal", "./bench/reader", "isal")
 }
 
 func (w *workshop) mawk(context.Context) ([]string, error) {
-	if _, err := exec.LookPath("mawk"); err != nil {
-		return nil, err
+	for _, program := range []string{"zcat", "mawk"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return nil, err
+		}
 	}
 	script := filepath.Join(w.root, "bench", "mawk", "nat.awk")
 	pipe := fmt.Sprintf(`zcat "$@" | mawk -v eni=%s -v nat=%s -f "$0"`, flowgen.BulkGatewayENI, flowgen.BulkGatewayAddr)

@@ -60,12 +60,12 @@ func complaint(stderr string) string {
 // address matches where a program wanted to go, which is of its machine and not for a document.
 var address = regexp.MustCompile(`\w+://\S*`)
 
-// build builds a Go program of this repository and returns its path.
-func (w *workshop) build(ctx context.Context, name, pkg string, flags ...string) (string, error) {
+// build builds a Go program of this repository, without C unless there are tags, and returns its path.
+func (w *workshop) build(ctx context.Context, name, pkg, tags string) (string, error) {
 	path := filepath.Join(w.dir, "bin", name)
-	args := append([]string{"build", "-buildvcs=false", "-trimpath", "-o", path}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-tags="+tags, "-o", path, pkg)
 	cmd.Dir = w.root
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED="+map[bool]string{true: "0", false: "1"}[tags == ""])
 	_, err := output(cmd)
 	return path, err
 }

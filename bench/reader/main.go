@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// result is what the runner reads of any program that it starts. NATBytes is absent where nothing was counted.
+// result is what the runner reads of any program that it starts. Records is absent where none were read, NATBytes where nothing was counted.
 type result struct {
 	Seconds  float64 `json:"seconds"`
-	Records  uint64  `json:"records"`
+	Records  *uint64 `json:"records,omitempty"`
 	NATBytes *uint64 `json:"nat_bytes,omitempty"`
 }
 

@@ -93,7 +93,7 @@ func readAll(files []string, workers int) (result, error) {
 			return err
 		}
 	})
-	return result{Records: records.Load()}, err
+	return result{Records: new(records.Load())}, err
 }
 
 // countAll does what the daemon does with a file between its stream and its commit, and the commit.
@@ -116,7 +116,7 @@ func countAll(files []string, workers int) (result, error) {
 			return nil
 		}
 	})
-	r := result{Records: records.Load(), NATBytes: new(uint64)}
+	r := result{Records: new(records.Load()), NATBytes: new(uint64)}
 	for nat := range a.Snapshot().NAT() {
 		*r.NATBytes += nat.Value.Bytes
 	}
