@@ -69,7 +69,7 @@ type sample struct {
 	Seconds   float64 `json:"seconds"`
 	Records   *uint64 `json:"records"`
 	NATBytes  *uint64 `json:"nat_bytes"`
-	PeakBytes int64   `json:"-"`
+	PeakBytes int64   `json:"peak_bytes"` // PeakBytes is 0 where neither the program nor the system tells.
 }
 
 // start runs a program on the given cores. The time is what the program says, or else how long it ran: then it includes its start.

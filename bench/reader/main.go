@@ -17,6 +17,8 @@ type result struct {
 	Seconds  float64 `json:"seconds"`
 	Records  *uint64 `json:"records,omitempty"`
 	NATBytes *uint64 `json:"nat_bytes,omitempty"`
+	// PeakBytes is the peak of the resident set.
+	PeakBytes int64 `json:"peak_bytes,omitempty"`
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -54,7 +56,7 @@ func measure(stdout io.Writer, mode string, workers int, profile string, files [
 	if err != nil {
 		return err
 	}
-	r.Seconds = time.Since(begin).Seconds()
+	r.Seconds, r.PeakBytes = time.Since(begin).Seconds(), peakBytes()
 	return json.NewEncoder(stdout).Encode(r)
 }
 

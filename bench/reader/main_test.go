@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -50,6 +51,9 @@ func runReader(t *testing.T, args ...string) result {
 	}
 	if r.Seconds <= 0 {
 		t.Errorf("%q took no time", args)
+	}
+	if runtime.GOOS == "linux" && (r.PeakBytes < 1<<20 || r.PeakBytes > 16<<30) {
+		t.Errorf("%q: got a peak of %d bytes", args, r.PeakBytes)
 	}
 	return r
 }
