@@ -16,10 +16,14 @@ const rows = 2000
 
 // writeFiles writes files and returns their names and what their gateway forwards.
 func writeFiles(t *testing.T, format flowgen.Format) (names []string, natBytes uint64) {
+	return writeBulk(t, flowgen.Bulk{Format: format, Rows: rows, Remotes: 100})
+}
+
+func writeBulk(t *testing.T, bulk flowgen.Bulk) (names []string, natBytes uint64) {
 	t.Helper()
-	for i := range 3 {
+	for bulk.File = range 3 {
 		var text bytes.Buffer
-		n, err := flowgen.Bulk{Format: format, Rows: rows, Remotes: 100, File: i}.Write(&text)
+		n, err := bulk.Write(&text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,6 +74,17 @@ func TestSums(t *testing.T) {
 				t.Errorf("%s, %s workers: want %d records and %d bytes, got %s", name, workers, 3*rows, want, r)
 			}
 		}
+	}
+}
+
+// TestManyRemotes reads files whose remotes are nearly all different: the gateway is recognised all the same, in whatever order they come.
+func TestManyRemotes(t *testing.T) {
+	files, want := writeBulk(t, flowgen.Bulk{Format: flowgen.BulkFormat18(), Rows: 30_000, Remotes: 1 << 24})
+	for range files {
+		if r := runReader(t, files...); *r.NATBytes != want {
+			t.Errorf("got %d bytes, want %d", *r.NATBytes, want)
+		}
+		files = append(files[1:], files[0])
 	}
 }
 

@@ -19,12 +19,14 @@ const (
 	bulkBegin   = 1773480300 // A full minute, as the windows of flow logs are.
 	bulkMinutes = 5
 	bulkFlush   = 64 << 10
+	// The rows of a conversation stand so many conversations apart, as in a file that is sorted by interface and time: further than the window of gzip.
+	bulkShift = 97
 	// So many remotes have an address of their own in 52.0.0.0/8.
 	maxBulkRemotes = 1 << 24
 )
 
 // Bulk is a large file for measuring speed: 200 clients talk through one zonal NAT gateway with so many remotes, and each conversation is logged six times,
-// by the gateway and by the client, over five minutes. Equal values give equal bytes.
+// by the gateway and by the client, over five minutes. Its numbers of bytes are drawn for each row. Equal values give equal bytes.
 type Bulk struct {
 	Format  Format
 	Rows    int
@@ -53,11 +55,12 @@ func (b Bulk) Write(w io.Writer) (natBytes uint64, err error) {
 		return 0, fmt.Errorf("make a flow log of %d remotes: want 1 to %d", b.Remotes, maxBulkRemotes)
 	}
 	rng := rand.New(rand.NewPCG(1+uint64(b.File), uint64(b.Remotes)))
+	conversations := (b.Rows + bulkLegs - 1) / bulkLegs
 	gateway := netip.MustParseAddr(BulkGatewayAddr)
 	text := append([]byte(b.Format.Header()), '\n')
 	for i := range b.Rows {
-		remote, client := rng.IntN(b.Remotes), 1+rng.IntN(bulkClients)
-		row := bulkRow(i, gateway, bulkRemote(remote), client)
+		remote, client := b.ends((i/bulkLegs + i%bulkLegs*bulkShift) % conversations)
+		row := bulkRow(i, gateway, remote, client)
 		row.SrcPort = 32768 + rng.IntN(20000)
 		row.Packets, row.Bytes = int64(1+rng.IntN(2000)), int64(40+rng.IntN(3_000_000))
 		row.Start = bulkBegin + int64(b.File*bulkMinutes+i*bulkMinutes/b.Rows)*60
@@ -79,8 +82,12 @@ func (b Bulk) Write(w io.Writer) (natBytes uint64, err error) {
 	return natBytes, nil
 }
 
-func bulkRemote(n int) netip.Addr {
-	return netip.AddrFrom4([4]byte{52, byte(n >> 16), byte(n >> 8), byte(n)})
+// ends are the remote and the number of the client of a conversation. All of its rows name them, so that what a gateway shows of a remote on one leg is also
+// on the others, by which it is recognised.
+func (b Bulk) ends(conversation int) (remote netip.Addr, client int) {
+	rng := rand.New(rand.NewPCG(uint64(b.File)<<32|uint64(b.Remotes), uint64(conversation)))
+	n := rng.IntN(b.Remotes)
+	return netip.AddrFrom4([4]byte{52, byte(n >> 16), byte(n >> 8), byte(n)}), 1 + rng.IntN(bulkClients)
 }
 
 // bulkLegs is how often a conversation is logged. Row i is leg i modulo bulkLegs: A, B, C and D at the gateway, E and F at the client.
