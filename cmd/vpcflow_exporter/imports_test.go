@@ -28,6 +28,7 @@ var libraries = map[string][]string{
 	"client":       {"github.com/prometheus/client_golang"},
 	"client model": {"github.com/prometheus/client_model", "github.com/prometheus/common/expfmt"},
 	"common":       {"github.com/prometheus/common"},
+	"cpu":          {"golang.org/x/sys/cpu"},
 	"compress":     {"github.com/klauspost/compress"},
 	"codecs":       {"github.com/andybalholm/brotli", "github.com/pierrec/lz4/v4"},
 	"exporter":     {"github.com/prometheus/exporter-toolkit", "github.com/alecthomas/kingpin/v2"},
@@ -57,8 +58,8 @@ var importRules = map[string]importRule{
 	},
 	"collector/flowlog": {
 		own:    []string{"collector/flowlog/parquet"},
-		libs:   []string{"compress"},
-		reason: "the hot path is pure: bytes in, records out, measured alone; klauspost/compress is its only library",
+		libs:   []string{"compress", "cpu"},
+		reason: "the hot path is pure: bytes in, records out, measured alone; klauspost/compress is its only library, besides what tells the processor's features",
 	},
 	"collector/flowlog/parquet": {
 		libs:   []string{"compress", "codecs"},

@@ -165,22 +165,24 @@ func (d *Delta) Add(r *flowlog.Record) {
 		d.dispositions[classifier.Rejected].add(counts)
 		return
 	}
-	o := d.networks.Read(r)
+	var o classifier.Observation
+	d.networks.Read(r, &o)
 	in.rows++
 	if !in.overflow {
 		in.columns = max(in.columns, r.Format.ReadColumns())
 		in.own.observe(r)
 	}
-	g := d.group(i, o.Shape, d.service(r, o))
-	c := d.groups[g-1].clients
-	if in.sees(o.Shape) {
-		d.groups[g-1].sum.add(counts)
-		if d.groups[g-1].bare {
+	g := d.group(i, o.Shape, d.service(r, &o))
+	group := &d.groups[g-1]
+	row := &d.pending[d.numPending]
+	row.counts, row.client, row.remote = counts, d.clients.key(group.clients, o.Ends.Client), 0
+	if !in.sees(o.Shape) {
+		row.remote = d.remotes.key(g, o.Ends.Remote)
+	} else {
+		group.sum.add(counts)
+		if group.bare {
 			in.bare.add(o.Ends.Remote)
 		}
-		d.pending[d.numPending] = pendingRow{0, d.clients.key(c, o.Ends.Client), counts}
-	} else {
-		d.pending[d.numPending] = pendingRow{d.remotes.key(g, o.Ends.Remote), d.clients.key(c, o.Ends.Client), counts}
 	}
 	if d.numPending++; d.numPending == pendingRows {
 		d.flush()
@@ -284,7 +286,7 @@ func (d *Delta) addClient(key uint64, c Counts) {
 }
 
 // service interns the AWS service of the remote. Where nothing tells which end is the remote, the one that has a service is.
-func (d *Delta) service(r *flowlog.Record, o classifier.Observation) uint16 {
+func (d *Delta) service(r *flowlog.Record, o *classifier.Observation) uint16 {
 	service := o.Service
 	if !r.Format.Has(o.ServiceField) {
 		if o.Shape.Private() && r.Format.Has(flowlog.FieldPktDstAWSService) {

@@ -55,9 +55,10 @@ func (a *Aggregator) Explain(file File, networks *classifier.Networks, r *flowlo
 		return e
 	case flowlog.StatusOK:
 	}
-	o := networks.Read(r)
+	var o classifier.Observation
+	networks.Read(r, &o)
 	e.Client, e.Remote = o.Ends.Client, o.Ends.Remote
-	e.Service = cmp.Or(d.services[d.service(r, o)], unknownLabel)
+	e.Service = cmp.Or(d.services[d.service(r, &o)], unknownLabel)
 	switch {
 	case r.Rejected:
 		e.Class = classifier.Class{Disposition: classifier.Rejected, Rule: classifier.RuleRejected}

@@ -66,8 +66,8 @@ type Observation struct {
 	ServiceField flowlog.Field
 }
 
-// Read observes a data row (flowlog.StatusOK). It allocates nothing.
-func (n *Networks) Read(r *flowlog.Record) Observation {
+// Read observes a data row (flowlog.StatusOK). It sets all of o and allocates nothing.
+func (n *Networks) Read(r *flowlog.Record, o *Observation) {
 	var shape Shape
 	pktSrc, pktDst := r.PktSrcAddr, r.PktDstAddr
 	if !r.Format.Has(flowlog.FieldPktSrcAddr) || !r.Format.Has(flowlog.FieldPktDstAddr) {
@@ -108,10 +108,14 @@ func (n *Networks) Read(r *flowlog.Record) Observation {
 	if len(n.internal) > 0 && shape.OneEndPrivate() && !n.standardPrivate(src) && !n.standardPrivate(dst) {
 		shape |= shapeConfigured
 	}
+	o.Shape = shape
 	if shape.ownIsDestination() {
-		return Observation{Shape: shape, Ends: Ends{Remote: src, Client: dst}, Service: r.PktSrcAWSService, ServiceField: flowlog.FieldPktSrcAWSService}
+		o.Ends.Remote, o.Ends.Client = src, dst
+		o.Service, o.ServiceField = r.PktSrcAWSService, flowlog.FieldPktSrcAWSService
+	} else {
+		o.Ends.Remote, o.Ends.Client = dst, src
+		o.Service, o.ServiceField = r.PktDstAWSService, flowlog.FieldPktDstAWSService
 	}
-	return Observation{Shape: shape, Ends: Ends{Remote: dst, Client: src}, Service: r.PktDstAWSService, ServiceField: flowlog.FieldPktDstAWSService}
 }
 
 // form says which of the true ends are public. Two IPv6 addresses in one /56, the size of a VPC's block, or joined by a path inside the VPC are

@@ -35,6 +35,11 @@ func record(t *testing.T, header, row string) flowlog.Record {
 	return rec
 }
 
+func observe(r *flowlog.Record) (o classifier.Observation) {
+	classifier.NewNetworks(nil).Read(r, &o)
+	return o
+}
+
 // Facts about the interfaces of AWS's examples.
 var (
 	zonal    = classifier.Facts{Role: classifier.RoleZonalNAT, OwnKnown: true}
@@ -107,7 +112,7 @@ func TestOfficialExamples(t *testing.T) {
 		{"C to a secondary address", natHeader, "- eni-1 203.0.113.5 10.0.0.220 203.0.113.5 10.0.0.221 1", zonal, "nat_public_leg 203.0.113.5 10.0.0.221"},
 	} {
 		r := record(t, test.header, test.row)
-		o := classifier.NewNetworks(nil).Read(&r)
+		o := observe(&r)
 		class := classifier.Classify(test.facts, o.Shape)
 		got := class.Disposition.String()
 		if class.Disposition == classifier.Counted {
@@ -136,7 +141,7 @@ func TestPlainFormatAtConfiguredGateway(t *testing.T) {
 		{"eni-1 10.0.1.5 10.0.0.220 1", own(false, false), "held"},
 	} {
 		r := record(t, "interface-id srcaddr dstaddr bytes", test.row)
-		class := classifier.Classify(test.facts, classifier.NewNetworks(nil).Read(&r).Shape)
+		class := classifier.Classify(test.facts, observe(&r).Shape)
 		got := class.Disposition.String()
 		if class.Disposition == classifier.Counted {
 			got += fmt.Sprintf(" %s %s", class.Direction, class.Path)

@@ -1,21 +1,19 @@
 package flowlog
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "encoding/binary"
 
 const (
 	// Columns of a line that the fast path takes; AWS has 54 fields.
 	maxFastColumns = 64
 	// What the parsers of several bytes at once may touch before and behind a value.
-	padBefore, padBehind = 16, 32
+	padBefore, padBehind = 16, 64
 )
 
 // A fastPlan says in which column each field stands that a Record carries, noColumn if in none.
 type fastPlan struct {
 	columns                             int // columns is 0 for a format that is read by the readable path only.
 	srcAddr, dstAddr, pktSrc, pktDst    int
+	addresses                           [4]uint32 // addresses are those four, with the leg's in place of true ends that the format does not have.
 	bytes, packets, start, end          int
 	srcPort, dstPort                    int
 	action, status, direction, path     int
@@ -51,42 +49,24 @@ func (f *Format) compileFast() {
 		srcService: column(FieldPktSrcAWSService), dstService: column(FieldPktDstAWSService),
 		interfaceType: column(FieldInterfaceType), nextHopInterfaceType: column(FieldNextHopInterfaceType),
 	}
+	f.fast.addresses = [4]uint32{uint32(f.fast.srcAddr), uint32(f.fast.dstAddr), uint32(f.fast.srcAddr), uint32(f.fast.dstAddr)}
+	if f.fast.pktSrc != noColumn {
+		f.fast.addresses[2] = uint32(f.fast.pktSrc)
+	}
+	if f.fast.pktDst != noColumn {
+		f.fast.addresses[3] = uint32(f.fast.pktDst)
+	}
 }
 
-// A splitLine is a line cut into columns: column i lies between bounds[i]+1 and bounds[i+1].
+// A splitLine is a line cut into columns: column i lies between bounds[i]+1 and bounds[i+1]. It borrows block and window.
 type splitLine struct {
 	b      []byte
-	bounds [maxFastColumns + 1]int32
+	bounds *[maxFastColumns + 1]uint32
+	simd   bool // simd: fourV4 may be called.
 }
 
 func (l *splitLine) start(column int) int { return int(l.bounds[column&63]) + 1 }
 func (l *splitLine) end(column int) int   { return int(l.bounds[column&63+1]) }
-
-// split cuts the line that begins at start. It returns the number of its columns and where the next line begins, or 0 if the line is not the usual
-// one: not complete in the buffer, with more than one space between columns, or with control characters.
-func (l *splitLine) split(b []byte, start, end int) (columns, next int) {
-	l.b = b
-	last := start - 1
-	l.bounds[0] = int32(last)
-	for i := start; i < end; i += 8 {
-		for m := separators(binary.LittleEndian.Uint64(b[i:])); m != 0; m &= m - 1 {
-			at := i + bits.TrailingZeros64(m)>>3
-			if at == last+1 || columns == maxFastColumns {
-				return 0, 0
-			}
-			columns++
-			l.bounds[columns] = int32(at)
-			if b[at] != ' ' {
-				if b[at] != '\n' || at >= end || at-start > MaxLineBytes {
-					return 0, 0
-				}
-				return columns, at + 1
-			}
-			last = at
-		}
-	}
-	return 0, 0
-}
 
 // text returns a column as text, nil if it is missing.
 func (l *splitLine) text(column int) []byte {
@@ -186,6 +166,9 @@ func (l *splitLine) direction(column int) Direction {
 }
 
 func (l *splitLine) decodeAddresses(p *fastPlan, record *Record) (ok bool) {
+	if l.simd && fourV4(&l.b[0], l.bounds, &p.addresses, record.addresses()) {
+		return true
+	}
 	if record.SrcAddr, ok = l.addr(p.srcAddr); !ok {
 		return false
 	}

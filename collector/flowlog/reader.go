@@ -29,7 +29,7 @@ type Reader struct {
 	start, end int // block[start:end] is inflated and not yet read.
 
 	parquet  parquetFile
-	columns  splitLine
+	window   window
 	times    timeCache
 	readable bool // readable turns the fast path off, for tests that hold it to the readable one.
 
@@ -46,6 +46,7 @@ type Reader struct {
 func NewReader(config Config) *Reader {
 	return &Reader{
 		config: config, source: bufio.NewReaderSize(nil, 64<<10), block: make([]byte, padBefore+blockBytes+padBehind), known: make(map[string]*Format),
+		window: window{simd: hasSIMD},
 	}
 }
 
@@ -56,6 +57,7 @@ func (r *Reader) Reset(source io.Reader) error {
 	_ = r.parquet.close() // Its error is of a file that was given up.
 	r.source.Reset(source)
 	r.inflated, r.inflateErr, r.clean, r.start, r.end = 0, nil, false, padBefore, padBefore
+	r.window.reset()
 	r.format, r.line, r.lines, r.malformed, r.err = nil, 0, 0, 0, nil
 	magic, err := r.source.Peek(len(parquet.Magic))
 	switch {
@@ -127,17 +129,22 @@ func (r *Reader) Read(record *Record) error {
 
 // readUsual reads the next line if it is complete in the block and of the usual form. Otherwise it changes nothing but the record.
 func (r *Reader) readUsual(record *Record) bool {
-	columns, next := r.columns.split(r.block, r.start, r.end)
-	if columns == 0 || columns != r.format.fast.columns {
+	columns := r.format.fast.columns
+	if columns == 0 {
+		return false
+	}
+	bounds, newline, ok := r.window.line(r.block, r.start, r.end, columns)
+	if !ok || r.block[newline-1] == '\r' {
 		return false
 	}
 	if record.Format != r.format {
 		*record = Record{Format: r.format}
 	}
-	if !r.columns.decode(&r.format.fast, &r.times, record) {
+	line := splitLine{r.block, bounds, r.window.simd}
+	if !line.decode(&r.format.fast, &r.times, record) {
 		return false
 	}
-	r.start = next
+	r.start = newline + 1
 	r.line++
 	r.lines++
 	return true
@@ -280,6 +287,7 @@ func (r *Reader) trim(line []byte) ([]byte, error) {
 func (r *Reader) fill() {
 	r.end = padBefore + copy(r.block[padBefore:], r.block[r.start:r.end])
 	r.start = padBefore
+	r.window.reset()
 	n, err := r.gzip.Read(r.block[r.end : len(r.block)-padBehind])
 	r.end += n
 	r.inflated += int64(n)

@@ -1,6 +1,9 @@
 package flowlog
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Status is the log-status of a record.
 type Status uint8
@@ -73,6 +76,9 @@ const (
 	// A time from here on is in milliseconds.
 	milliseconds = 100_000_000_000
 )
+
+// addresses returns SrcAddr, DstAddr, PktSrcAddr and PktDstAddr, which follow one another.
+func (r *Record) addresses() *[4]Addr { return (*[4]Addr)(unsafe.Pointer(&r.SrcAddr)) }
 
 // recordHas says whether a Record carries the field, that is, whether its column must be read.
 func recordHas(f Field) bool {

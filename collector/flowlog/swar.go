@@ -17,14 +17,15 @@ const (
 	zeroDigits = '0' * eachByte
 )
 
-// separators returns a word with the high bit set of each byte that is a space or a control character.
-func separators(w uint64) uint64 {
-	// No byte's sum carries into the next one. Bytes from 0x80 on are no separators.
+// upToSpace returns a word with the high bit set of each byte that is a space or a control character.
+func upToSpace(w uint64) uint64 {
+	// No byte's sum carries into the next one. Bytes from 0x80 on are above.
 	return ^((w&lowBits + (0x7f-' ')*eachByte) | w) & highBits
 }
 
 // equalBytes returns a word with the high bit set of each byte that equals c.
 func equalBytes(w uint64, c byte) uint64 {
+	// No byte's sum carries into the next one.
 	x := w ^ uint64(c)*eachByte
 	return ^((x&lowBits + lowBits) | x) & highBits
 }

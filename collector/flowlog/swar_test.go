@@ -10,13 +10,44 @@ import (
 // padded returns a buffer with enough around a value, and where the value is in it.
 func padded(text, rest string) (b []byte, start, end int) {
 	const pad = "0123456789abcdef"
-	b = []byte(pad + text + rest + strings.Repeat("9", 20))
+	b = []byte(pad + text + rest + strings.Repeat("9", padBehind))
 	return b, len(pad), len(pad) + len(text)
+}
+
+// readFour reads the same address in each of four columns in turn, with others beside it.
+func readFour(t *testing.T, text, rest string) (v Addr, ok bool) {
+	t.Helper()
+	oks := 0
+	for i := range 4 {
+		columns := []string{"1.2.3.4", "10.20.30.40", "100.200.100.200", "0.0.0.0"}
+		columns[i] = text
+		b := []byte(" " + strings.Join(columns, " ") + rest + strings.Repeat("9", padBehind))
+		bounds := new([maxFastColumns + 1]uint32)
+		for k, column := range columns {
+			bounds[k+1] = bounds[k] + uint32(len(column)) + 1
+		}
+		var got [4]Addr
+		if fourV4(&b[0], bounds, &[4]uint32{0, 1, 2, 3}, &got) {
+			oks++
+			v = got[i]
+		}
+	}
+	if oks != 0 && oks != 4 {
+		t.Fatalf("%q is an address in %d of four columns", text, oks)
+	}
+	return v, oks == 4
 }
 
 func TestFastV4(t *testing.T) {
 	check := func(text string) {
 		t.Helper()
+		if want, wantOK := parseV4([]byte(text)); hasSIMD {
+			for _, rest := range []string{" ", ".", "1"} {
+				if got, ok := readFour(t, text, rest); ok != wantOK || ok && got != V4(want) {
+					t.Fatalf("%q before %q: got %v %t, want %v %t", text, rest, got, ok, V4(want), wantOK)
+				}
+			}
+		}
 		for _, rest := range []string{" ", "\n", ".", "1", "\x00"} {
 			b, start, end := padded(text, rest)
 			got, ok := fastV4(b, start, end)
@@ -72,26 +103,26 @@ func TestFastUint(t *testing.T) {
 	}
 }
 
-func TestSeparators(t *testing.T) {
+func TestBytesOfWords(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 100_000 {
 		w := rng.Uint64()
 		if rng.IntN(2) == 0 {
 			w &= 0x3f * eachByte
 		}
-		var want, wantDots uint32
+		var spaces, dots uint32
 		for i := range 8 {
 			if c := byte(w >> (8 * i)); c <= ' ' {
-				want |= 1 << i
+				spaces |= 1 << i
 			} else if c == '.' {
-				wantDots |= 1 << i
+				dots |= 1 << i
 			}
 		}
-		if got := gather(separators(w)); got != want {
-			t.Fatalf("separators of %016x: got %08b, want %08b", w, got, want)
+		if got := gather(upToSpace(w)); got != spaces {
+			t.Fatalf("bytes up to space of %016x: got %08b, want %08b", w, got, spaces)
 		}
-		if got := gather(equalBytes(w, '.')); got != wantDots {
-			t.Fatalf("dots of %016x: got %08b, want %08b", w, got, wantDots)
+		if got := gather(equalBytes(w, '.')); got != dots {
+			t.Fatalf("dots of %016x: got %08b, want %08b", w, got, dots)
 		}
 	}
 }
