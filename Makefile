@@ -139,6 +139,10 @@ golangci-lint:
 check-metrics: ## Checks the demo's metrics page with promtool.
 	@.ci/run metrics
 
+.PHONY: conformance
+conformance: ## Runs the daemon against moto, ElasticMQ and versitygw, and installs these.
+	@.ci/conformance
+
 .PHONY: tidy-check
 tidy-check: ## Checks that go.mod and go.sum are tidy.
 	@echo ">> checking go.mod and go.sum"

@@ -150,6 +150,10 @@ var importRules = map[string]importRule{
 	"bench/obvious": {
 		reason: "the obvious program knows nothing of the exporter that it is compared with",
 	},
+	"internal/conformance": {
+		libs:   []string{"common"},
+		reason: "what holds the daemon against foreign servers runs it from outside, as an operator does",
+	},
 	"cmd/vpcflow_exporter": {
 		own:    []string{"*"},
 		libs:   []string{"*"},
