@@ -5,6 +5,7 @@ DIST           ?= dist
 FUZZTIME       ?= 30s
 BENCHCOUNT     ?= 1
 BENCH          ?= .
+BENCHFLAGS     ?=
 IMAGE          ?= vpcflow_exporter
 CROSS          ?= linux/arm64 darwin/arm64
 ISAL_ARCH      ?= $(shell $(GO) env GOARCH)
@@ -118,6 +119,11 @@ bench: ## Runs the benchmarks; BENCH=regexp, BENCHCOUNT=6 for benchstat.
 	@echo ">> running benchmarks"
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...
 
+.PHONY: bench-peers
+bench-peers: ## Measures beside other readers (docs/performance.md); BENCHFLAGS for ./bench.
+	@echo ">> measuring beside other readers"
+	@$(GO) run ./bench $(BENCHFLAGS)
+
 .PHONY: fuzz
 fuzz: ## Runs each fuzz target for FUZZTIME.
 	@echo ">> fuzzing each target for $(FUZZTIME)"
@@ -184,4 +190,4 @@ docker: ## Builds the container image IMAGE:VERSION, also named IMAGE:latest.
 .PHONY: clean
 clean: ## Removes what was built.
 	@echo ">> cleaning"
-	@rm -rf vpcflow_exporter LICENSE.isa-l "$(DIST)" "$(CURDIR)/bin"
+	@rm -rf vpcflow_exporter LICENSE.isa-l "$(DIST)" "$(CURDIR)/bin" bench/.build

@@ -143,6 +143,19 @@ var importRules = map[string]importRule{
 		libs:   []string{"aws", "aws s3", "aws sqs", "gofakes3"},
 		reason: "the servers stand in for AWS and must not share code with what talks to them",
 	},
+	"bench": {
+		own:    []string{"internal/flowgen"},
+		libs:   []string{"compress"},
+		reason: "the runner generates files and starts programs; what it measures is in none of its own code",
+	},
+	"bench/reader": {
+		own:    []string{"collector/aggregator", "collector/classifier", "collector/flowlog"},
+		libs:   []string{"compress"},
+		reason: "the read path is measured as a worker drives it, without queue, store and metrics",
+	},
+	"bench/obvious": {
+		reason: "the obvious program knows nothing of the exporter that it is compared with",
+	},
 	"internal/conformance": {
 		libs:   []string{"common"},
 		reason: "what holds the daemon against foreign servers runs it from outside, as an operator does",

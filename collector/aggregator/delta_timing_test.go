@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"strconv"
 	"testing"
 
@@ -15,39 +14,8 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog/gunzip"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
-
-// benchmarkText is a VPC's flow log of 18 fields, some 147 bytes a record: 200 clients talk through one gateway with so many remotes, and each conversation
-// is logged six times, in an order as AWS's: by interface and time.
-func benchmarkText(rows, remotes int) []byte {
-	rng := rand.New(rand.NewPCG(1, uint64(remotes)))
-	var b bytes.Buffer
-	b.WriteString(flowlog.DefaultFormat + " pkt-srcaddr pkt-dstaddr flow-direction traffic-path\n")
-	for i := range rows {
-		r := rng.IntN(remotes)
-		remote := fmt.Sprintf("52.%d.%d.%d", r>>16, r>>8&255, r&255)
-		client := 1 + rng.IntN(200)
-		address := "10.0.1." + strconv.Itoa(client)
-		const nat, gateway = "10.0.0.220", "eni-0123456789abcdef0"
-		name, src, dst, pktSrc, pktDst, direction, path := gateway, address, nat, address, remote, "ingress", "-"
-		switch i % 6 {
-		case 1:
-			src, dst, pktSrc, pktDst, direction, path = nat, remote, nat, remote, "egress", "8"
-		case 2:
-			src, dst, pktSrc, pktDst = remote, nat, remote, nat
-		case 3:
-			src, dst, pktSrc, pktDst, direction, path = nat, address, remote, address, "egress", "1"
-		case 4:
-			name, src, dst, pktSrc, pktDst, direction, path = fmt.Sprintf("eni-0%016x", client), address, remote, address, remote, "egress", "1"
-		case 5:
-			name, src, dst, pktSrc, pktDst = fmt.Sprintf("eni-0%016x", client), remote, address, remote, address
-		}
-		start := 1773480300 + i*5/rows*60
-		fmt.Fprintf(&b, "5 123456789012 %s %s %s %d 443 6 %d %d %d %d ACCEPT OK %s %s %s %s\n", name, src, dst, 32768+rng.IntN(20000),
-			1+rng.IntN(2000), 40+rng.IntN(3_000_000), start, start+59, pktSrc, pktDst, direction, path)
-	}
-	return b.Bytes()
-}
 
 func zipped(b *testing.B, text []byte) []byte {
 	b.Helper()
@@ -82,7 +50,7 @@ func readInto(b *testing.B, r *flowlog.Reader, d *aggregator.Delta, record *flow
 func BenchmarkFile(b *testing.B) {
 	const rows = 300_000
 	for _, remotes := range []int{10_000, 1_000_000} {
-		text := benchmarkText(rows, remotes)
+		text := flowgen.Bulk{Format: flowgen.BulkFormat18(), Rows: rows, Remotes: remotes}.Bytes()
 		for _, form := range []struct {
 			name string
 			file []byte
@@ -115,7 +83,7 @@ func BenchmarkFile(b *testing.B) {
 // BenchmarkInflate only inflates the file of BenchmarkFile: the floor under reading it.
 func BenchmarkInflate(b *testing.B) {
 	const rows = 300_000
-	text := benchmarkText(rows, 10_000)
+	text := flowgen.Bulk{Format: flowgen.BulkFormat18(), Rows: rows, Remotes: 10_000}.Bytes()
 	file := zipped(b, text)
 	var r gunzip.Reader
 	b.SetBytes(int64(len(text)))
