@@ -98,6 +98,7 @@ type Aggregator struct {
 	unwritten  *unwritten // unwritten is nil without a journal.
 	uncounted  map[fileCount]uint64
 	writeError atomic.Pointer[error]
+	reserve    int // reserve is the space to ask for after a write that found none.
 	failed     chan struct{}
 
 	duplicates *duplicates
@@ -179,9 +180,6 @@ func (a *Aggregator) Reconfigure(config Config) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.config = config
-	if a.hasFailed() {
-		return
-	}
 	a.configure()
 	// An error is that of the journal, which Err and Failed tell.
 	_ = a.persist(nil)

@@ -83,13 +83,20 @@ func (a *Aggregator) CountFile(result Result, reason string) {
 	a.submit(&request{count: fileCount{result, reason}})
 }
 
-// Retry tries to write again after a failed write, and returns why that is not possible yet.
+// Retry tries to write again after a write that found no space, and returns why that is not possible yet. Nothing is committed until it succeeds. It asks for
+// room for what could not be written, since a small write may succeed where that would fail again.
 func (a *Aggregator) Retry() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.Err() == nil {
-		return nil
+	if a.Err() == nil || a.hasFailed() {
+		return a.Err()
 	}
+	var batch Batch
+	batch.put(reserveBucket, reserveKey, make([]byte, a.reserve))
+	if err := a.write(batch); err != nil {
+		return err
+	}
+	a.unwritten.reserved = true
 	return a.persist(nil)
 }
 
@@ -117,20 +124,16 @@ func (a *Aggregator) hasFailed() bool {
 func (a *Aggregator) commitGroup(group []*request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var err error
 	files := make(map[fileHash]fileHour)
-	if a.hasFailed() {
-		err = a.Err()
-	} else {
-		for _, r := range group {
-			if r.delta == nil {
-				a.uncounted[r.count]++
-			} else {
-				r.committed = a.apply(r.file, r.delta, files)
-			}
+	for _, r := range group {
+		switch {
+		case r.delta == nil:
+			a.uncounted[r.count]++
+		case a.Err() == nil:
+			r.committed = a.apply(r.file, r.delta, files)
 		}
-		err = a.persist(files)
 	}
+	err := a.persist(files)
 	for _, r := range group {
 		if err != nil {
 			r.committed, r.err = false, err
@@ -163,6 +166,9 @@ func (a *Aggregator) apply(file File, d *Delta, group map[fileHash]fileHour) boo
 // persist makes what has changed durable, together with the files that it comes from, and then visible to scrapes. If it cannot, it returns to what is
 // durable.
 func (a *Aggregator) persist(files map[fileHash]fileHour) error {
+	if err := a.Err(); err != nil {
+		return err
+	}
 	for c, n := range a.uncounted {
 		a.totals.countFile(c, n, a.now())
 	}
@@ -174,7 +180,11 @@ func (a *Aggregator) persist(files map[fileHash]fileHour) error {
 		batch := a.changes()
 		writeDuplicates(&batch, files, forgotten)
 		if err := a.write(batch); err != nil {
-			return fmt.Errorf("%w: %w", ErrNotWritten, err)
+			a.reserve = min(max(batch.space(), 2*a.reserve), maxReserve)
+			return err
+		}
+		if len(files) > 0 {
+			a.reserve = 0
 		}
 	}
 	clear(a.uncounted)
@@ -183,6 +193,7 @@ func (a *Aggregator) persist(files map[fileHash]fileHour) error {
 	return nil
 }
 
+// write makes a batch durable. A journal that is full takes memory back to what it holds.
 func (a *Aggregator) write(batch Batch) error {
 	if len(batch) == 0 {
 		return nil
@@ -192,11 +203,10 @@ func (a *Aggregator) write(batch Batch) error {
 		a.writeError.Store(nil)
 		return nil
 	}
+	err = fmt.Errorf("%w: %w", ErrNotWritten, err)
 	if errors.Is(err, ErrFull) {
 		loadErr := a.load(a.journal)
 		if loadErr == nil {
-			// The next write must not be empty, because it tells whether there is space again.
-			a.unwritten.sums = 0
 			a.configure()
 			a.writeError.Store(&err)
 			return err
@@ -206,4 +216,21 @@ func (a *Aggregator) write(batch Batch) error {
 	a.writeError.Store(&err)
 	close(a.failed)
 	return err
+}
+
+const (
+	// The record that holds the space of a later write.
+	reserveBucket = "reserve"
+	maxReserve    = 64 << 20
+)
+
+var reserveKey = []byte("reserve")
+
+// space is about what a batch takes in a file of pages that are copied when they change.
+func (b Batch) space() int {
+	space := 256 << 10
+	for i := range b {
+		space += 2 * (len(b[i].Key) + len(b[i].Value) + 20)
+	}
+	return space
 }

@@ -49,14 +49,15 @@ func minTime(a, b time.Time) time.Time {
 
 func hoursOf(t time.Time) int32 { return int32(t.Unix() / 3600) }
 
+func (h fileHour) begin() time.Time { return time.Unix(3600*int64(h.hour), 0).UTC() }
+
 // expired says whether no message about the files of an hour can count any more.
 func (h fileHour) expired(maxAge time.Duration, now time.Time) bool {
 	keep := queueRetention
 	if h.named && maxAge > 0 {
 		keep = maxAge
 	}
-	end := time.Unix(3600*(int64(h.hour)+1), 0)
-	return now.Sub(end) > keep+duplicatesMargin
+	return now.Sub(h.begin().Add(time.Hour)) > keep+duplicatesMargin
 }
 
 // Buckets of the duplicates: a prefix and the hour.
@@ -71,7 +72,7 @@ func (h fileHour) bucket() string {
 	if h.named {
 		prefix = namedFiles
 	}
-	return prefix + time.Unix(3600*int64(h.hour), 0).UTC().Format(hourLayout)
+	return prefix + h.begin().Format(hourLayout)
 }
 
 // parseHour reads the name of a bucket; ok is false for one of something else.
@@ -171,7 +172,7 @@ func (d *duplicates) byDay() map[string]int {
 	defer d.mu.RUnlock()
 	days := make(map[string]int)
 	for hour, files := range d.hours {
-		days[time.Unix(3600*int64(hour.hour), 0).UTC().Format(time.DateOnly)] += len(files)
+		days[hour.begin().Format(time.DateOnly)] += len(files)
 	}
 	return days
 }

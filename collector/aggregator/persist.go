@@ -18,6 +18,7 @@ type unwritten struct {
 	forgotten  map[interfaceName]struct{}
 	clocks     map[place]struct{}
 	sums       uint64 // sums is the hash of the sums as they were written last.
+	reserved   bool   // reserved: the journal holds space that is to be set free.
 }
 
 // touch notes that an interface may have changed.
@@ -49,6 +50,10 @@ func (a *Aggregator) track() {
 func (a *Aggregator) changes() Batch {
 	var b Batch
 	u := a.unwritten
+	if u.reserved {
+		b.drop(reserveBucket)
+		u.reserved = false
+	}
 	for name := range u.forgotten {
 		forgetInterface(&b, name)
 	}
@@ -135,6 +140,11 @@ func (a *Aggregator) restore(stores map[string]tableStore, known *duplicates, bu
 		return s.restore(key, value)
 	}
 	switch bucket {
+	case reserveBucket:
+		if a.unwritten != nil {
+			a.unwritten.reserved = true
+		}
+		return nil
 	case sumsBucket:
 		if a.unwritten != nil {
 			a.unwritten.sums = hashRecord(value)

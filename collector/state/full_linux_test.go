@@ -21,7 +21,7 @@ func TestFull(t *testing.T) {
 		}
 	})
 	s := open(t, directory)
-	want := fill(t, s)
+	want := fill(t, s, 200)
 	closeState(t, s)
 	s = open(t, directory)
 	if got, err := loaded(s); err != nil || got.String() != want.String() {
@@ -33,7 +33,7 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.apply(drop)
-	writeSome(t, s, want)
+	writeSome(t, s, want, 200)
 	closeState(t, s)
 }
 
@@ -50,24 +50,24 @@ func TestFileSizeLimit(t *testing.T) {
 	}
 	s := open(t, t.TempDir())
 	defer closeState(t, s)
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: before.Max}); err != nil {
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 8 << 20, Max: before.Max}); err != nil {
 		t.Fatal(err)
 	}
 	defer restore()
-	want := fill(t, s)
+	want := fill(t, s, 4000)
 	restore()
-	writeSome(t, s, want)
+	writeSome(t, s, want, 4000)
 }
 
 // fill writes until there is no space, and checks that the file holds what was written before, however often a write fails.
-func fill(t *testing.T, s *State) model {
+func fill(t *testing.T, s *State, size int) model {
 	t.Helper()
 	want := make(model)
 	for i := 0; ; i++ {
 		if i > 1000 {
 			t.Fatal("the file system does not fill up")
 		}
-		batch := bulk(i)
+		batch := bulk(i, size)
 		err := s.Write(batch)
 		if err == nil {
 			want.apply(batch)
@@ -80,7 +80,7 @@ func fill(t *testing.T, s *State) model {
 		break
 	}
 	for i := range 5 {
-		if err := s.Write(bulk(2000 + i)); !errors.Is(err, aggregator.ErrFull) {
+		if err := s.Write(bulk(2000+i, size)); !errors.Is(err, aggregator.ErrFull) {
 			t.Fatalf("got %v", err)
 		}
 		if got, err := loaded(s); err != nil || got.String() != want.String() {
@@ -90,17 +90,17 @@ func fill(t *testing.T, s *State) model {
 	return want
 }
 
-func bulk(i int) aggregator.Batch {
+func bulk(i, size int) aggregator.Batch {
 	var batch aggregator.Batch
 	for j := range 200 {
-		batch = append(batch, aggregator.Change{Bucket: fmt.Sprintf("bucket-%d", i%10), Key: fmt.Appendf(nil, "%04d/%04d", j, i), Value: make([]byte, 200)})
+		batch = append(batch, aggregator.Change{Bucket: fmt.Sprintf("bucket-%d", i%10), Key: fmt.Appendf(nil, "%04d/%04d", j, i), Value: make([]byte, size)})
 	}
 	return batch
 }
 
-func writeSome(t *testing.T, s *State, want model) {
+func writeSome(t *testing.T, s *State, want model, size int) {
 	t.Helper()
-	batch := bulk(5000)
+	batch := bulk(5000, size)
 	if err := s.Write(batch); err != nil {
 		t.Fatal(err)
 	}

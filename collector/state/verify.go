@@ -39,10 +39,8 @@ const (
 )
 
 var (
-	// errNew: nothing was ever written to the file but what bbolt begins with.
-	errNew = errors.New("the file is new")
-	// errUnfinished: not even that.
-	errUnfinished = errors.New("the file is unfinished")
+	errNew        = errors.New("the file is new")        // Nothing was ever written to it but what bbolt begins with.
+	errUnfinished = errors.New("the file is unfinished") // Not even that.
 )
 
 var order = binary.NativeEndian
@@ -52,8 +50,8 @@ type verifier struct {
 	file     io.ReaderAt
 	size     int64
 	pageSize int64
-	high     uint64 // high is the number of pages that are or were in use.
-	seen     []bool // seen are the pages that are in use.
+	high     uint64            // high is the number of pages that are or were in use.
+	seen     []bool            // seen are the pages that are in use.
 	digests  map[string]digest // digests are those of the records.
 	stored   map[string]digest // stored are those that the file says.
 

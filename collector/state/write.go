@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 )
@@ -143,7 +144,7 @@ func (w *writer) deletePrefix(bucket string, prefix []byte) error {
 func (w *writer) drop(bucket string) error {
 	delete(w.buckets, bucket)
 	err := w.tx.DeleteBucket([]byte(bucket))
-	if err != nil && !errors.Is(err, bbolt.ErrBucketNotFound) {
+	if err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
 		return err
 	}
 	if digests := w.tx.Bucket([]byte(digestsBucket)); digests != nil {
