@@ -532,7 +532,7 @@ func TestForgottenInterfaces(t *testing.T) {
 	r.now = r.now.Add(72 * time.Hour)
 	f := s.Closing[0]
 	f.Key, f.Time = "later", r.now
-	f.Text = fmt.Appendf(nil, "account-id interface-id srcaddr dstaddr bytes end log-status\n123456789012 eni-late - - - %d NODATA\n", r.now.Unix())
+	f.Text = fmt.Appendf(nil, "account-id interface-id srcaddr dstaddr bytes end log-status\n999999999999 eni-late - - - %d NODATA\n", r.now.Unix())
 	if err := r.commit(f); err != nil {
 		t.Fatal(err)
 	}
