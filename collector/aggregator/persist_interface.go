@@ -224,16 +224,16 @@ func (n *netInterface) encodeSightings() []byte {
 		}
 		empty = empty && len(s.sorted) == 0
 	}
-	if empty && !n.public.both && !n.private.both {
+	if empty && !n.sightings.public.both && !n.sightings.private.both {
 		return nil
 	}
-	e.flags(n.public.both, n.private.both)
+	e.flags(n.sightings.public.both, n.sightings.private.both)
 	return e.b
 }
 
 func (n *netInterface) samples() []*addressSample {
 	return []*addressSample{
-		&n.addresses, &n.public.hidden, &n.public.bare, &n.public.passed, &n.private.hidden, &n.private.bare, &n.private.passed,
+		&n.addresses, &n.sightings.public.hidden, &n.sightings.public.bare, &n.sightings.public.passed, &n.sightings.private.hidden, &n.sightings.private.bare, &n.sightings.private.passed,
 	}
 }
 
@@ -248,7 +248,7 @@ func (n *netInterface) restoreSightings(d *decoder) {
 			s.sorted = append(s.sorted, h)
 		}
 	}
-	d.flags(&n.public.both, &n.private.both)
+	d.flags(&n.sightings.public.both, &n.sightings.private.both)
 	if len(n.encodeSightings()) == 0 {
 		d.failf("no sightings")
 	}

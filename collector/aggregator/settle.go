@@ -117,7 +117,7 @@ func (a *Aggregator) boundHeld() {
 func (a *Aggregator) endWaits(over func(*netInterface) bool) {
 	for n := range a.waiting {
 		if over(n) && n.forwardsThroughSecondary() {
-			n.public.both = true
+			n.sightings.public.both = true
 			a.learn(n)
 		}
 	}
@@ -135,7 +135,7 @@ func (a *Aggregator) release(n *netInterface) {
 	if n.role.IsNAT() {
 		n.released = false
 	} else if !n.observes() {
-		n.public, n.private = sighting{}, sighting{}
+		n.sightings = sightings{}
 	}
 }
 
