@@ -198,7 +198,7 @@ func TestMergeDatabases(t *testing.T) {
 		{"the name of the same number", []*database{nameless, other, cloudflare}, Info{ASN: "AS13335", ASName: "Cloudflare"}},
 		{"never the name of another number", []*database{nameless, other}, Info{ASN: "AS13335"}},
 	} {
-		e, _ := newEnricher(t, Config{}, nil)
+		e := newBench(t, Config{}, nil).e
 		var got Info
 		if answered := e.askDatabases(&sources{databases: c.databases}, netip.MustParseAddr("1.1.1.1"), &got); got != c.want || !answered {
 			t.Errorf("%s: got %+v (%t), want %+v", c.name, got, answered, c.want)
@@ -270,4 +270,13 @@ func checkOwner(t *testing.T, service, region string, ok bool) {
 	if ok == (service == "") || ok == (region == "") || service != idLabel(service) || region != idLabel(region) {
 		t.Errorf("got the service %q and the region %q (%t)", service, region, ok)
 	}
+}
+
+// mmdbWithout returns a database that has records, but none for a prefix of use to the test.
+func mmdbWithout(tb testing.TB, prefix string) []byte {
+	tb.Helper()
+	return mmdb(tb, mmdbwriter.Options{}, map[string]mmdbtype.DataType{
+		prefix:       fields{"nothing": text("of use")},
+		"5.0.0.0/24": fields{"country_code": text("DE")},
+	})
 }
