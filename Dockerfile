@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
 WORKDIR /src
 
 # The modules first: they change less often than the code.
@@ -8,17 +8,30 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod \
     go mod download
 
+# ISA-L inflates logs two to three times as fast as Go does. Where it is not, Go does.
+ARG TARGETARCH
+COPY collector/flowlog/gunzip/isal.sh ./
+RUN mkdir -p /isal /out/licenses && \
+    case "$TARGETARCH" in \
+      amd64|arm64) ./isal.sh /isal "$TARGETARCH" && cp /isal/LICENSE.isa-l /out/licenses/ ;; \
+      *) echo "no ISA-L for $TARGETARCH, klauspost/compress inflates" ;; \
+    esac
+
 COPY . .
 ARG TARGETOS
-ARG TARGETARCH
 ARG VERSION=0.0.0-dev
 ARG REVISION=unknown
 ARG BRANCH=unknown
 ARG BUILD_DATE=unknown
 RUN --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -buildvcs=false -trimpath -ldflags "-s -w \
+    case "$TARGETARCH" in \
+      amd64) cgo=1 CC=x86_64-linux-gnu-gcc ;; \
+      arm64) cgo=1 CC=aarch64-linux-gnu-gcc ;; \
+      *) cgo=0 CC= ;; \
+    esac && \
+    CGO_ENABLED=$cgo CC=$CC CGO_CFLAGS="-O2 -I/isal/include" CGO_LDFLAGS="-L/isal/lib" GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -buildvcs=false -trimpath -tags isal,netgo,osusergo -ldflags "-s -w -extldflags -static \
       -X github.com/prometheus/common/version.Version=$VERSION \
       -X github.com/prometheus/common/version.Revision=$REVISION \
       -X github.com/prometheus/common/version.Branch=$BRANCH \
@@ -39,6 +52,7 @@ LABEL org.opencontainers.image.title="vpcflow_exporter" \
 
 COPY --from=build /out/vpcflow_exporter /bin/vpcflow_exporter
 COPY LICENSE /LICENSE
+COPY --from=build /out/licenses /licenses
 
 EXPOSE 9779
 USER 65532:65532

@@ -5,8 +5,10 @@ DIST           ?= dist
 FUZZTIME       ?= 30s
 BENCHCOUNT     ?= 1
 BENCH          ?= .
+BENCHFLAGS     ?=
 IMAGE          ?= vpcflow_exporter
 CROSS          ?= linux/arm64 darwin/arm64
+ISAL_ARCH      ?= $(shell $(GO) env GOARCH)
 
 GOLANGCI_LINT_VERSION ?= 2.15.0
 TOOLS          := $(or $(GOBIN),$(CURDIR)/bin)
@@ -26,7 +28,14 @@ LDFLAGS := -s -w \
 	-X $(VERSION_PACKAGE).Branch=$(BRANCH) \
 	-X $(VERSION_PACKAGE).BuildDate=$(BUILD_DATE)
 # Go's own stamp would add nothing, and fails where git refuses to answer.
-GO_BUILD := $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)'
+GO_BUILD_FLAGS := -buildvcs=false -trimpath
+GO_BUILD := $(GO) build $(GO_BUILD_FLAGS) -ldflags '$(LDFLAGS)'
+
+# With ISA-L the binary is linked statically, C library included.
+ISAL       := $(CURDIR)/bin/isal-$(ISAL_ARCH)
+ISAL_CC    := $(if $(filter arm64,$(ISAL_ARCH)),aarch64,x86_64)-linux-gnu-gcc
+ISAL_BUILD := CGO_ENABLED=1 GOOS=linux GOARCH=$(ISAL_ARCH) CC=$(ISAL_CC) CGO_CFLAGS='-O2 -I$(ISAL)/include' CGO_LDFLAGS='-L$(ISAL)/lib' \
+	$(GO) build $(GO_BUILD_FLAGS) -tags isal,netgo,osusergo -ldflags '$(LDFLAGS) -extldflags -static'
 
 # Reads `go test -v`, shows the lines of packages and the output of tests that
 # failed, and ends with the counts. A package that fails without naming a test
@@ -79,6 +88,17 @@ build: ## Builds ./vpcflow_exporter.
 	@echo ">> building vpcflow_exporter $(VERSION)"
 	@CGO_ENABLED=0 $(GO_BUILD) -o vpcflow_exporter ./cmd/vpcflow_exporter
 
+.PHONY: build-isal
+build-isal: $(ISAL)/lib/libisal.a ## Builds ./vpcflow_exporter with ISA-L (Debian, root or sudo; ISAL_ARCH=amd64 or arm64).
+	@echo ">> building vpcflow_exporter $(VERSION) with ISA-L for $(ISAL_ARCH)"
+	@$(ISAL_BUILD) -o vpcflow_exporter ./cmd/vpcflow_exporter
+	@cp "$(ISAL)/LICENSE.isa-l" .
+	@echo ">> LICENSE.isa-l goes with the binary wherever it goes"
+
+$(ISAL)/lib/libisal.a:
+	@echo ">> building ISA-L into $(ISAL)"
+	@collector/flowlog/gunzip/isal.sh "$(ISAL)" $(ISAL_ARCH)
+
 .PHONY: demo
 demo: build ## Runs against a simulated AWS; metrics on http://localhost:9779/.
 	@echo ">> running the demo, stop it with Ctrl-C"
@@ -98,6 +118,11 @@ race: ## Runs all tests with the race detector (needs a C compiler).
 bench: ## Runs the benchmarks; BENCH=regexp, BENCHCOUNT=6 for benchstat.
 	@echo ">> running benchmarks"
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...
+
+.PHONY: bench-peers
+bench-peers: ## Measures beside other readers (docs/performance.md); BENCHFLAGS for ./bench.
+	@echo ">> measuring beside other readers"
+	@$(GO) run ./bench $(BENCHFLAGS)
 
 # Little time to make inputs smaller: for binary ones it is all that FUZZTIME gives.
 .PHONY: fuzz
@@ -134,6 +159,10 @@ golangci-lint:
 check-metrics: ## Checks the demo's metrics page with promtool.
 	@.ci/run metrics
 
+.PHONY: conformance
+conformance: ## Runs the daemon against moto, ElasticMQ and versitygw, and installs these.
+	@.ci/conformance
+
 .PHONY: tidy-check
 tidy-check: ## Checks that go.mod and go.sum are tidy.
 	@echo ">> checking go.mod and go.sum"
@@ -162,4 +191,4 @@ docker: ## Builds the container image IMAGE:VERSION, also named IMAGE:latest.
 .PHONY: clean
 clean: ## Removes what was built.
 	@echo ">> cleaning"
-	@rm -rf vpcflow_exporter "$(DIST)" "$(CURDIR)/bin"
+	@rm -rf vpcflow_exporter LICENSE.isa-l "$(DIST)" "$(CURDIR)/bin" bench/.build

@@ -23,6 +23,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector"
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog/gunzip"
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/pipeline"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
@@ -211,7 +212,7 @@ func runDaemon(ctx context.Context, f flags, hangups <-chan os.Signal, logger *s
 	if err != nil {
 		return err
 	}
-	logger.Info("Starting vpcflow_exporter", "version", version.Info())
+	logger.Info("Starting vpcflow_exporter", "version", version.Info(), "inflater", gunzip.Inflater)
 	logger.Info("Build context", "build_context", version.BuildContext())
 	cloud, err := loadAWS(ctx, logger.With("component", "aws"))
 	if err != nil {

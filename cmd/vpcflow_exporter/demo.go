@@ -16,6 +16,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog/gunzip"
 	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
 	"github.com/vpcflow/vpcflow_exporter/internal/demo"
 )
@@ -39,7 +40,7 @@ func runDemo(ctx context.Context, f flags, hangups <-chan os.Signal, logger *slo
 	}
 	config := DefaultConfig()
 	config.SQS.QueueURL = queueURL
-	logger.Info("Starting vpcflow_exporter", "version", version.Info())
+	logger.Info("Starting vpcflow_exporter", "version", version.Info(), "inflater", gunzip.Inflater)
 	a, err := newApp(f, config, cloud.AWSConfig(demoRegion), logger, time.Now)
 	if err != nil {
 		return err

@@ -41,9 +41,14 @@ func TestPackageDoc(t *testing.T) {
 	}
 }
 
+// isCommand says whether a folder holds a program and no package to import.
+func isCommand(dir string) bool {
+	return strings.HasPrefix(dir, "cmd/") || dir == "bench" || strings.HasPrefix(dir, "bench/")
+}
+
 // docFile names the file that documents the package in a folder.
 func docFile(dir string) string {
-	if strings.HasPrefix(dir, "cmd/") {
+	if isCommand(dir) {
 		return "main.go"
 	}
 	return path.Base(dir) + ".go"
@@ -57,7 +62,7 @@ func docText(file *ast.File) string {
 func checkDocText(t *testing.T, dir, file, text string) {
 	t.Helper()
 	prefix := "Package " + path.Base(dir) + " "
-	if strings.HasPrefix(dir, "cmd/") {
+	if isCommand(dir) {
 		prefix = "Command " + path.Base(dir) + " "
 	}
 	if !strings.HasPrefix(text, prefix) {

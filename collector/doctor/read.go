@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,12 +9,8 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
 
-const (
-	// So many data lines of a file are looked at.
-	sampleLines = 1000
-	// So much of a text file, which holds the longest header and a line.
-	sampleBytes = 1 << 20
-)
+// So many data lines of a file are looked at.
+const sampleLines = 1000
 
 // A Sample is what the first data lines of a file are.
 type Sample struct {
@@ -31,17 +26,17 @@ type Sample struct {
 
 // Read examines the header of a file and its first data lines: gzip, Parquet or text. It reads no more than it needs. The Sample comes with an error behind the header.
 func Read(source io.Reader, config flowlog.Config, options Options) (Diagnosis, Sample, error) {
-	opened, err := open(source)
+	file := bufio.NewReader(source)
+	parquet, err := isParquet(file)
 	if err != nil {
 		return Diagnosis{}, Sample{}, err
 	}
 	reader := flowlog.NewReader(config)
 	var s Sample
-	if err = reader.Reset(opened.Reader); err == nil {
+	if err = reader.ResetText(file); err == nil {
 		err = s.read(reader)
 	}
-	s.Whole = s.Whole && !opened.cut
-	s.Headerless = s.Headerless && !opened.parquet
+	s.Headerless = s.Headerless && !parquet
 	format := reader.Format()
 	switch {
 	case format == nil && err == nil:
@@ -85,32 +80,12 @@ func (s *Sample) add(r *flowlog.Record, malformed bool) {
 	}
 }
 
-// opened is a file as a flowlog.Reader reads it.
-type opened struct {
-	io.Reader
-	cut     bool // cut says that it is the beginning of a text.
-	parquet bool // parquet has no header line but names its columns.
-}
-
-// open makes a gzip file of the beginning of a text, cut behind a line if it is longer, and leaves anything else as it is.
-func open(source io.Reader) (opened, error) {
-	b := bufio.NewReader(source)
-	magic, err := b.Peek(4)
+// isParquet looks at the beginning of a file. Parquet has no header line but names its columns.
+func isParquet(file *bufio.Reader) (bool, error) {
+	const magic = "PAR1"
+	begin, err := file.Peek(len(magic))
 	if err != nil && !errors.Is(err, io.EOF) {
-		return opened{}, fmt.Errorf("read file magic: %w", err)
+		return false, fmt.Errorf("read file magic: %w", err)
 	}
-	parquet := string(magic) == "PAR1"
-	if len(magic) == 0 || parquet || bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
-		return opened{Reader: b, parquet: parquet}, nil
-	}
-	text, err := io.ReadAll(io.LimitReader(b, sampleBytes))
-	if err != nil {
-		return opened{}, fmt.Errorf("read text: %w", err)
-	}
-	cut := len(text) == sampleBytes
-	if rest := len(text) - bytes.LastIndexByte(text, '\n') - 1; cut && rest <= flowlog.MaxLineBytes {
-		text = text[:len(text)-rest]
-	}
-	zip, err := flowlog.Zip(text)
-	return opened{Reader: zip, cut: cut}, err
+	return string(begin) == magic, nil
 }

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -137,11 +136,7 @@ func (x *explainer) tell(i int, f File, w Writer) error {
 
 // read calls back for each data line of a file, with the record or with why it cannot be read.
 func (x *explainer) read(f File, each func(*flowlog.Record, *flowlog.LineError) error) error {
-	source, err := stored(f.Data)
-	if err != nil {
-		return err
-	}
-	if err := x.reader.Reset(source); err != nil {
+	if err := x.reader.ResetText(bytes.NewReader(f.Data)); err != nil {
 		return err
 	}
 	var record flowlog.Record
@@ -155,14 +150,6 @@ func (x *explainer) read(f File, each func(*flowlog.Record, *flowlog.LineError) 
 			return err
 		}
 	}
-}
-
-// stored returns data as AWS stores it: text that is not compressed becomes gzip.
-func stored(data []byte) (io.Reader, error) {
-	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) || bytes.HasPrefix(data, []byte("PAR1")) {
-		return bytes.NewReader(data), nil
-	}
-	return flowlog.Zip(data)
 }
 
 // fileOf returns what a file's name says, as far as it is named as AWS does; who has unpacked it has taken the .gz away.

@@ -148,7 +148,7 @@ func TestFastPathReadsTheSame(t *testing.T) {
 
 // TestFastPathAcrossBlocks reads a file of many blocks, so that lines lie across their ends.
 func TestFastPathAcrossBlocks(t *testing.T) {
-	text := benchmarkLog(benchmarkHeaders["18fields"], 8000)
+	text := benchmarkLog(benchmarkFormats["18fields"], 8000)
 	comparePaths(t, zip(t, string(text)))
 	comparePaths(t, zip(t, string(text[:len(text)-1])))
 	comparePaths(t, zip(t, string(text[:len(text)/2]), string(text[len(text)/2:])))

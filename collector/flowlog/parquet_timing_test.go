@@ -25,7 +25,7 @@ func TestParquetAllocs(t *testing.T) {
 		"dictionaries": {Codec: &parquet.Snappy, PageBytes: 4096}, "plain": {Codec: &parquet.Snappy, Plain: true, PageBytes: 4096},
 		"delta": {Codec: &parquet.Lz4Raw, Delta: true, PageBytes: 4096}, "strings": {Types: flowparquet.Strings, Dashes: true, PageBytes: 4096},
 	} {
-		file := bytes.NewReader(mustParquet(t, benchmarkLog(benchmarkHeaders["18fields"], 20_000), o))
+		file := bytes.NewReader(mustParquet(t, benchmarkLog(benchmarkFormats["18fields"], 20_000), o))
 		r := NewReader(Config{})
 		var record Record
 		begin := func() {
@@ -118,7 +118,7 @@ func openLarge(t testing.TB, name string, o flowparquet.Options) *os.File {
 		return file
 	}
 	const rows = 6_500_000
-	if err := os.WriteFile(path, mustParquet(t, benchmarkLog(benchmarkHeaders["18fields"], rows), o), 0o644); err != nil {
+	if err := os.WriteFile(path, mustParquet(t, benchmarkLog(benchmarkFormats["18fields"], rows), o), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Skipf("made %s; run again to measure", path)
@@ -128,7 +128,7 @@ func openLarge(t testing.TB, name string, o flowparquet.Options) *os.File {
 func BenchmarkReadParquet(b *testing.B) {
 	const rows = 100_000
 	for _, fields := range []string{"18fields", "40fields"} {
-		text := benchmarkLog(benchmarkHeaders[fields], rows)
+		text := benchmarkLog(benchmarkFormats[fields], rows)
 		for name, o := range map[string]flowparquet.Options{
 			"stored": {}, "gzip": {Codec: &parquet.Gzip}, "snappy": {Codec: &parquet.Snappy}, "plain": {Plain: true},
 		} {

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/gzip"
-
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog/gunzip"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog/parquet"
 )
 
@@ -21,7 +19,8 @@ type Reader struct {
 	config Config
 
 	source     *bufio.Reader // source is the compressed file.
-	gzip       gzip.Reader
+	gzip       gunzip.Reader
+	text       io.Reader // text gives the lines: gzip, or source of a file that is not compressed.
 	inflated   int64
 	inflateErr error // inflateErr is why no more bytes come.
 	clean      bool  // clean: the reason is the clean end of the stream.
@@ -53,7 +52,12 @@ func NewReader(config Config) *Reader {
 // Reset begins a file. The bytes must be gzip, of one member or several, or Parquet, or none at all, which is a file without lines; an error is one of this
 // package's or what source returned. A source that can be read at any place and knows its Size must stand at its begin. Parquet of any other is spooled into
 // a temporary file, which is closed by the end of the file or by the next Reset.
-func (r *Reader) Reset(source io.Reader) error {
+func (r *Reader) Reset(source io.Reader) error { return r.reset(source, false) }
+
+// ResetText is Reset for a file that may have been unpacked: bytes that are neither gzip nor Parquet are its lines.
+func (r *Reader) ResetText(source io.Reader) error { return r.reset(source, true) }
+
+func (r *Reader) reset(source io.Reader, orText bool) error {
 	_ = r.parquet.close() // Its error is of a file that was given up.
 	r.source.Reset(source)
 	r.inflated, r.inflateErr, r.clean, r.start, r.end = 0, nil, false, padBefore, padBefore
@@ -67,10 +71,13 @@ func (r *Reader) Reset(source io.Reader) error {
 		r.inflateErr, r.clean = io.EOF, true
 	case string(magic) == parquet.Magic:
 		r.err = r.resetParquet(source)
-	case len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b:
-		r.err = fmt.Errorf("read file magic %q: %w", magic, ErrNotGzip)
-	default:
+	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
+		r.text = &r.gzip
 		r.err = inflateError(r.gzip.Reset(r.source))
+	case orText:
+		r.text = r.source
+	default:
+		r.err = fmt.Errorf("read file magic %q: %w", magic, ErrNotGzip)
 	}
 	if r.err != nil {
 		_ = r.parquet.close() // The first error tells more.
@@ -288,13 +295,13 @@ func (r *Reader) fill() {
 	r.end = padBefore + copy(r.block[padBefore:], r.block[r.start:r.end])
 	r.start = padBefore
 	r.window.reset()
-	n, err := r.gzip.Read(r.block[r.end : len(r.block)-padBehind])
+	n, err := r.text.Read(r.block[r.end : len(r.block)-padBehind])
 	r.end += n
 	r.inflated += int64(n)
 	switch {
 	case r.config.MaxFileBytes > 0 && r.inflated > r.config.MaxFileBytes:
 		r.inflateErr = fmt.Errorf("inflate file beyond %d bytes: %w", r.config.MaxFileBytes, ErrFileTooLarge)
-	case err == io.EOF: //nolint:errorlint // A wrapped EOF is somebody else's, and no clean end.
+	case err == io.EOF: // A wrapped EOF is somebody else's, and no clean end.
 		r.inflateErr, r.clean = io.EOF, true
 	case err != nil:
 		r.inflateErr = inflateError(err)
@@ -315,13 +322,12 @@ func (r *Reader) endError(err error) error {
 
 // inflateError sorts what can go wrong with a gzip stream; an error of the source itself passes through.
 func inflateError(err error) error {
-	var corrupt flate.CorruptInputError
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fmt.Errorf("inflate file: %w: %w", ErrTruncated, err)
-	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.As(err, &corrupt):
+	case errors.Is(err, gunzip.ErrHeader), errors.Is(err, gunzip.ErrData), errors.Is(err, gunzip.ErrChecksum):
 		return fmt.Errorf("inflate file: %w: %w", ErrCorrupt, err)
 	default:
 		return fmt.Errorf("inflate file: %w", err)

@@ -192,8 +192,26 @@ func filtered(filter []string, value string) bool {
 	return !slices.Contains(filter, value)
 }
 
-// read takes one object from the store into the worker's delta.
+// read takes one object from the store into the worker's delta. S3 encodes the keys in its notifications, which some stores do not: a key that does not exist
+// when decoded is tried as it is written.
 func (w *worker) read(ctx context.Context, object s3event.Object) (aggregator.File, error) {
+	file, err := w.readObject(ctx, object, false)
+	undecoded, ambiguous := object.Undecoded()
+	if !ambiguous || !errors.Is(err, objstore.ErrNotFound) {
+		return file, err
+	}
+	other, otherErr := w.readObject(ctx, undecoded, true)
+	if errors.Is(otherErr, objstore.ErrNotFound) {
+		return file, err
+	}
+	return other, otherErr
+}
+
+// errOtherContent says that a key guessed right, but that it is not the announced object.
+var errOtherContent = fmt.Errorf("%w: the key as it is written has another ETag", objstore.ErrNotFound)
+
+// readObject reads the object that the key names, if announced only with the ETag of the notification.
+func (w *worker) readObject(ctx context.Context, object s3event.Object, announced bool) (aggregator.File, error) {
 	p, config := w.pipeline, w.pipeline.config.Load()
 	origin, err := p.wanted(config, object)
 	if err != nil {
@@ -209,9 +227,13 @@ func (w *worker) read(ctx context.Context, object s3event.Object) (aggregator.Fi
 	}
 	w.prepare(config)
 	file.Identity = identityRead(object, body)
-	if p.aggregator.Known(file.Identity) {
+	switch {
+	case announced && object.ETag != "" && object.ETag != body.ETag():
+		// In S3 itself a key that happens to look like the encoding of another one.
+		err = errOtherContent
+	case p.aggregator.Known(file.Identity):
 		err = errDuplicate
-	} else {
+	default:
 		err = w.decode(body)
 	}
 	if closeErr := body.Close(); err == nil && closeErr != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
+	"github.com/vpcflow/vpcflow_exporter/collector/s3event"
 	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 	"github.com/vpcflow/vpcflow_exporter/pricing"
@@ -74,18 +76,37 @@ func (r *rig) put(keys ...string) {
 	r.t.Helper()
 	var objects []awstest.Object
 	for _, key := range keys {
-		body := flowgen.Gzip([]byte("account-id interface-id srcaddr dstaddr bytes end flow-direction\n123456789012 eni-0a 10.0.1.5 10.0.2.7 1000 1773480359 egress\n"))
-		if strings.HasPrefix(key, "bad") {
-			body = []byte("not gzip")
-		}
-		if err := os.WriteFile(filepath.Join(r.root, key), body, 0o600); err != nil {
-			r.t.Fatal(err)
-		}
+		r.store(key)
 		objects = append(objects, awstest.Object{Bucket: "logs", Key: key, ETag: key})
 	}
 	if err := r.cloud.Send(r.queueURL, awstest.S3Event(objects...)); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// store writes a file, which is corrupt if its key begins with "bad".
+func (r *rig) store(key string) {
+	r.t.Helper()
+	body := flowgen.Gzip([]byte("account-id interface-id srcaddr dstaddr bytes end flow-direction\n123456789012 eni-0a 10.0.1.5 10.0.2.7 1000 1773480359 egress\n"))
+	if strings.HasPrefix(key, "bad") {
+		body = []byte("not gzip")
+	}
+	if err := os.WriteFile(filepath.Join(r.root, key), body, 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// etag returns the ETag of a stored file.
+func (r *rig) etag(key string) string {
+	r.t.Helper()
+	reader, err := objstore.NewDir(r.root).Open(r.t.Context(), s3event.Object{Bucket: "logs", Key: key})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := reader.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	return reader.ETag()
 }
 
 // handle receives the message and works on it, then closes the queue as a shutdown does.
@@ -120,6 +141,21 @@ vpcflow_messages_total{result="returned"} %d
 	gotVisible, gotHidden, _ := r.cloud.SQS.Depth(r.queueURL)
 	if gotVisible != visible || gotHidden != hidden {
 		r.t.Errorf("got %d visible and %d hidden messages, want %d and %d", gotVisible, gotHidden, visible, hidden)
+	}
+}
+
+// checkFiles compares how many files were committed, and how files ended.
+func (r *rig) checkFiles(committed uint64, results map[string]uint64) {
+	r.t.Helper()
+	snapshot := r.aggregator.Snapshot()
+	got := map[string]uint64{}
+	for s := range snapshot.Files() {
+		if s.Value > 0 {
+			got[string(s.Labels)] = s.Value
+		}
+	}
+	if !maps.Equal(got, results) || snapshot.CommittedFiles != committed {
+		r.t.Errorf("got %d files committed and results %v, want %d and %v", snapshot.CommittedFiles, got, committed, results)
 	}
 }
 
@@ -183,4 +219,62 @@ func TestLostAfterCommit(t *testing.T) {
 			r.check(c.deleted, 0, c.committed, 0, c.hidden)
 		})
 	}
+}
+
+// TestUndecodedKey announces objects as a store does that does not encode keys. The key as it is written counts only if nothing has the decoded one, and if
+// it is the announced content: in S3 itself "a+b" stands for "a b", and an object named "a+b" is another one.
+func TestUndecodedKey(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		stored    []string
+		announced string
+		etagOf    string // etagOf is the key whose ETag is announced; "" announces none, "other" one of nobody's.
+		deliver   int
+		committed uint64
+		results   map[string]uint64
+	}{
+		{"plus", []string{"a+b.gz"}, "a+b.gz", "a+b.gz", 1, 1, map[string]uint64{"processed": 1}},
+		{"percent", []string{"100%25.gz"}, "100%25.gz", "100%25.gz", 1, 1, map[string]uint64{"processed": 1}},
+		{"without ETag", []string{"a+b.gz"}, "a+b.gz", "", 1, 1, map[string]uint64{"processed": 1}},
+		{"twice", []string{"a+b.gz"}, "a+b.gz", "a+b.gz", 2, 1, map[string]uint64{"processed": 1, "duplicate": 1}},
+		{"decoded key first", []string{"a b.gz", "a+b.gz"}, "a+b.gz", "a b.gz", 1, 1, map[string]uint64{"processed": 1}},
+		{"of another content", []string{"a+b.gz"}, "a+b.gz", "other", 1, 0, map[string]uint64{"missing": 1}},
+		{"neither", nil, "a+b.gz", "other", 1, 0, map[string]uint64{"missing": 1}},
+		{"corrupt", []string{"bad+b.gz"}, "bad+b.gz", "bad+b.gz", 1, 0, map[string]uint64{"failed": 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			for _, key := range c.stored {
+				r.store(key)
+			}
+			object := s3event.Object{Bucket: "logs", Key: strings.NewReplacer("+", " ", "%25", "%").Replace(c.announced), RawKey: c.announced, Size: -1}
+			object.ETag = c.etagOf
+			if c.etagOf != "" && c.etagOf != "other" {
+				object.ETag = r.etag(c.etagOf)
+			}
+			w := newWorker(r.pipeline)
+			for range c.deliver {
+				if err := w.file(t.Context(), new(queue.Message), object); (err != nil) != (c.results["failed"] > 0) {
+					t.Errorf("got error %v", err)
+				}
+			}
+			r.checkFiles(c.committed, c.results)
+		})
+	}
+}
+
+// TestUndecodedAfterItself announces an object in both ways, which must not count it twice.
+func TestUndecodedAfterItself(t *testing.T) {
+	r := newRig(t)
+	r.store("a+b.gz")
+	w := newWorker(r.pipeline)
+	for _, object := range []s3event.Object{
+		{Bucket: "logs", Key: "a b.gz", RawKey: "a+b.gz", Size: -1, ETag: r.etag("a+b.gz")},
+		{Bucket: "logs", Key: "a+b.gz", RawKey: "a%2Bb.gz", Size: -1, ETag: r.etag("a+b.gz")},
+	} {
+		if err := w.file(t.Context(), new(queue.Message), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.checkFiles(1, map[string]uint64{"processed": 1, "duplicate": 1})
 }

@@ -195,9 +195,14 @@ func (r *record) created() (bool, error) {
 
 func (r *record) object() (Object, error) {
 	o := r.S3.Object
+	key, raw := formDecode(o.Key), o.Key
+	if key == raw {
+		raw = ""
+	}
 	return newObject(Object{
 		Bucket:    r.S3.Bucket.Name,
-		Key:       formDecode(o.Key),
+		Key:       key,
+		RawKey:    raw,
 		Region:    r.AWSRegion,
 		Size:      o.Size.int64(),
 		ETag:      o.ETag,

@@ -70,6 +70,13 @@ func awsObject(key string) Object {
 	}
 }
 
+// encodedObject is an object whose key S3's event carries as raw.
+func encodedObject(key, raw string) Object {
+	o := awsObject(key)
+	o.RawKey = raw
+	return o
+}
+
 // hiveKey and hiveEncoded are one key, as it is and as S3's events carry it.
 const (
 	hiveKey     = "own prefix/AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=eu-west-3/year=2025/month=12/day=01/" + awsName
@@ -98,11 +105,11 @@ func TestParse(t *testing.T) {
 		"s3": {plain, Notification{Envelope: EnvelopeS3, Objects: []Object{awsObject("AWSLogs/x.log.gz")}}},
 		"s3, Hive-compatible key": {
 			fmt.Sprintf(awsEvent, hiveEncoded, "ObjectCreated:CompleteMultipartUpload"),
-			Notification{Envelope: EnvelopeS3, Objects: []Object{awsObject(hiveKey)}},
+			Notification{Envelope: EnvelopeS3, Objects: []Object{encodedObject(hiveKey, hiveEncoded)}},
 		},
 		"s3, encoded plus and percent": {
 			fmt.Sprintf(awsEvent, "a%2Bb%2525+c%C3%A9.gz", "ObjectCreated:Copy"),
-			Notification{Envelope: EnvelopeS3, Objects: []Object{awsObject("a+b%25 cé.gz")}},
+			Notification{Envelope: EnvelopeS3, Objects: []Object{encodedObject("a+b%25 cé.gz", "a%2Bb%2525+c%C3%A9.gz")}},
 		},
 		"s3, key that does not decode": {
 			fmt.Sprintf(awsEvent, "100%/x+y.gz", "ObjectCreated:Post"),
@@ -154,13 +161,14 @@ func TestParse(t *testing.T) {
 			minioEvent,
 			Notification{Envelope: EnvelopeS3, Objects: []Object{{
 				Bucket: "flow", Key: "AWSLogs/123456789012/vpcflowlogs/eu-west-3/x.log.gz", Size: 7,
-				ETag: "e8dc4081b13434b45189a720b77b6818", Sequencer: "16B2FFC4D5D5B5A8",
+				RawKey: "AWSLogs%2F123456789012%2Fvpcflowlogs%2Feu-west-3%2Fx.log.gz",
+				ETag:   "e8dc4081b13434b45189a720b77b6818", Sequencer: "16B2FFC4D5D5B5A8",
 				EventTime: time.Date(2025, 12, 1, 0, 6, 11, 527e6, time.UTC),
 			}}},
 		},
 		"SNS": {
 			viaSNS(t, "Notification", fmt.Sprintf(awsEvent, hiveEncoded, "ObjectCreated:Put")),
-			Notification{Envelope: EnvelopeSNS, Objects: []Object{awsObject(hiveKey)}},
+			Notification{Envelope: EnvelopeSNS, Objects: []Object{encodedObject(hiveKey, hiveEncoded)}},
 		},
 		"SNS, test event": {viaSNS(t, "Notification", testEvent), Notification{Envelope: EnvelopeTest}},
 		"SNS, EventBridge inside": {
@@ -315,6 +323,9 @@ func FuzzParse(f *testing.F) {
 			if o.Bucket == "" || o.Key == "" || o.Size < -1 || o.Identity() == "" {
 				t.Fatalf("object %+v is not complete", o)
 			}
+			if u, ok := o.Undecoded(); ok && (u.Key == o.Key || u.RawKey != "" || formDecode(u.Key) != o.Key) {
+				t.Fatalf("object %+v is %+v undecoded", o, u)
+			}
 		}
 		encoded := encode(t, n.Objects)
 		if len(encoded) > MaxBody {
@@ -323,6 +334,11 @@ func FuzzParse(f *testing.F) {
 		again, err := Parse(encoded)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, objects := range [][]Object{again.Objects, n.Objects} {
+			for i := range objects {
+				objects[i].RawKey = "" // There is more than one way to encode a key.
+			}
 		}
 		if !reflect.DeepEqual(again.Objects, n.Objects) {
 			t.Fatalf("read again: %+v\nwant %+v", again.Objects, n.Objects)

@@ -40,6 +40,9 @@ type Object struct {
 	// Bucket and Key are never empty in what Parse returns. Key is the key
 	// itself, free of any encoding.
 	Bucket, Key string
+	// RawKey is the key as the notification has it where decoding has changed it,
+	// else empty. Of a store that does not encode, it is the key itself.
+	RawKey string
 	// Region is the bucket's region as the notification states it; empty if it
 	// states none or something that is not shaped like a region.
 	Region string
@@ -59,6 +62,17 @@ type Notification struct {
 	// Ignored counts the records that announce something else than a created
 	// object, such as a deletion.
 	Ignored int
+}
+
+// Undecoded returns the object that the notification means if its store does not
+// encode keys, as S3 always does. If decoding has not changed the key, ok is
+// false.
+func (o Object) Undecoded() (undecoded Object, ok bool) {
+	if o.RawKey == "" {
+		return Object{}, false
+	}
+	o.Key, o.RawKey = o.RawKey, ""
+	return o, true
 }
 
 // Identity returns the string that tells one file from another, for the
