@@ -100,7 +100,7 @@ func (c Config) tables() (networks *Networks, internal *table, err error) {
 	var prefixes []prefixValue
 	for i, p := range c.Internal {
 		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
-			return nil, nil, fmt.Errorf("flow_logs.internal_cidrs[%d]: got %q, want a CIDR without host bits", i, p)
+			return nil, nil, fmt.Errorf("flow_logs.internal_cidrs[%d]: must be a CIDR without host bits, got %q", i, p)
 		}
 		if !seen[p] {
 			seen[p] = true

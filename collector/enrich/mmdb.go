@@ -11,7 +11,7 @@ import (
 )
 
 // maxDatabaseBytes bounds an MMDB file, which is held in memory.
-const maxDatabaseBytes = 1 << 30
+const maxDatabaseBytes = 512 << 20
 
 // A database is an MMDB file in memory. It is not mapped: a file that is overwritten in place would end the process. It is immutable, and stays usable
 // for whoever holds it after another has taken its place.

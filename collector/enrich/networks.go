@@ -15,9 +15,6 @@ type Networks struct {
 	names []string // By value; the first stands for none.
 }
 
-// ErrNetworkNamedTwice is the error of NewNetworks for one prefix under two names: neither would be the longer match.
-var ErrNetworkNamedTwice = errors.New("one network has two names")
-
 // A NetworkError says what is wrong with one prefix of a network.
 type NetworkError struct {
 	Name  string // Of the network.
@@ -31,8 +28,8 @@ func (e *NetworkError) Error() string {
 
 func (e *NetworkError) Unwrap() error { return e.Err }
 
-// NewNetworks takes the prefixes of each network by its name. Prefixes may lie within each other: the longest one that holds an address names it. All
-// errors are *NetworkError, joined, in the order of the names.
+// NewNetworks takes the prefixes of each network by its name. Prefixes may lie within each other: the longest one that holds an address names it. So
+// one prefix under two names is an error. Errors are *NetworkError, joined, in the order of the names.
 func NewNetworks(networks map[string][]netip.Prefix) (*Networks, error) {
 	n := &Networks{names: []string{""}}
 	if len(networks) > math.MaxUint16 {
@@ -48,9 +45,9 @@ func NewNetworks(networks map[string][]netip.Prefix) (*Networks, error) {
 			owner, known := owners[prefix]
 			switch {
 			case !prefix.IsValid() || prefix != prefix.Masked() || prefix.Addr().Is4In6():
-				errs = append(errs, &NetworkError{name, i, fmt.Errorf("got %q, want a CIDR without host bits", prefix)})
+				errs = append(errs, &NetworkError{name, i, fmt.Errorf("must be a CIDR without host bits, got %q", prefix)})
 			case known && owner != name:
-				errs = append(errs, &NetworkError{name, i, fmt.Errorf("%w, %q and %q: %s", ErrNetworkNamedTwice, owner, name, prefix)})
+				errs = append(errs, &NetworkError{name, i, fmt.Errorf("must have one name, got %s in %q and in %q", prefix, owner, name)})
 			case !known:
 				owners[prefix] = name
 				prefixes = append(prefixes, prefixValue{prefix, value})
