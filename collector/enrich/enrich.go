@@ -113,6 +113,7 @@ func (e *Enricher) Run(ctx context.Context) {
 	wg.Go(func() { e.refresh(ctx) })
 	wg.Go(func() { e.ask(ctx) })
 	wg.Wait()
+	e.client.CloseIdleConnections() // Each has goroutines of its own.
 }
 
 // Reconfigure brings another configuration into effect: networks at once, files and URLs when Run has read them. A configuration with an error changes

@@ -52,9 +52,12 @@ func idLabel(text string) string {
 	}, strings.ToValidUTF8(text, "_")))
 }
 
+// unknownCountry is what some databases write in place of nothing.
+const unknownCountry = "ZZ"
+
 // countryLabel returns a two-letter country code in upper case, or nothing if it is none.
 func countryLabel(text string) string {
-	if len(text) != 2 || !isLetter(text[0]) || !isLetter(text[1]) {
+	if len(text) != 2 || !isLetter(text[0]) || !isLetter(text[1]) || text == unknownCountry {
 		return ""
 	}
 	return string([]byte{text[0] &^ 0x20, text[1] &^ 0x20}) // Upper and lower case differ in that bit.

@@ -82,7 +82,7 @@ func TestParseASN(t *testing.T) {
 }
 
 func TestCountryLabel(t *testing.T) {
-	for text, want := range map[string]string{"FR": "FR", "fr": "FR", "": "", "F": "", "FRA": "", "France": "", "F1": "", "é": "", "ı": "", "ſ": ""} {
+	for text, want := range map[string]string{"FR": "FR", "fr": "FR", "": "", "F": "", "FRA": "", "France": "", "F1": "", "ZZ": "", "é": "", "ı": "", "ſ": ""} {
 		if got := countryLabel(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}

@@ -38,7 +38,7 @@ type tokenFile struct {
 // refresh reads what is new until ctx ends.
 func (e *Enricher) refresh(ctx context.Context) {
 	r := &refresher{e: e, databases: make(map[string]*databaseFile), ranges: &rangesSource{}}
-	for {
+	for ctx.Err() == nil {
 		r.configure(e.configuration())
 		wait := r.round(ctx)
 		timer := time.NewTimer(wait)
