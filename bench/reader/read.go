@@ -112,8 +112,8 @@ func countAll(files []string, workers int) (result, error) {
 			records.Add(n)
 			// A file that is named twice counts twice.
 			id := fmt.Sprintf("%s %d", name, identity.Add(1))
-			a.Commit(aggregator.File{Identity: id, AccountID: "123456789012", Region: "eu-west-3", FlowLogID: "fl-0123456789abcdef0"}, delta)
-			return nil
+			_, err = a.Commit(aggregator.File{Identity: id, AccountID: "123456789012", Region: "eu-west-3", FlowLogID: "fl-0123456789abcdef0"}, delta)
+			return err
 		}
 	})
 	r := result{Records: new(records.Load()), NATBytes: new(uint64)}

@@ -1,8 +1,6 @@
 package aggregator
 
 import (
-	"slices"
-
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 )
 
@@ -20,7 +18,11 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		n.waitAnew(in.last)
 		a.tick(n.place(), in.last)
 		a.totals.seen(n.place(), file.FlowLogID, in.last, a.now())
-		parts[i] = part{netInterface: n, overlaps: a.overlaps(n, file, in), observes: n.observes()}
+		parts[i] = part{netInterface: n, overlaps: a.overlaps(n, file, in)}
+		if n.observes() {
+			parts[i].shown = new(sightings)
+			parts[i].shown.public.bare.merge(&in.bare)
+		}
 		if !parts[i].overlaps {
 			n.held.span.add(span{in.first, in.last})
 		}
@@ -44,16 +46,17 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 // A part is what a file has of one interface.
 type part struct {
 	*netInterface
-	overlaps bool // overlaps: another flow log owns the interface at that time.
-	observes bool
+	overlaps bool       // overlaps: another flow log owns the interface at that time.
+	shown    *sightings // shown is what the file shows of remotes, nil if that is no evidence.
 }
 
 // groupPlan is what is done with the rows of a group.
 type groupPlan struct {
-	sighting *sighting // sighting is where to remember what the rows show of their remotes, or nil.
-	sight    classifier.Sight
-	keyed    bool   // keyed: the rows keep their remotes.
-	sum      Counts // sum is over the rows that do not.
+	// shown is what the file shows of the remotes of these rows and others like them, nil if that is no evidence, and known what all files have shown.
+	shown, known *sighting
+	sight        classifier.Sight
+	keyed        bool   // keyed: the rows keep their remotes.
+	sum          Counts // sum is over the rows that do not.
 }
 
 // absorbRemotes gives the interfaces their rows. Those of an overlapping flow log are no more than evidence.
@@ -63,15 +66,10 @@ func (a *Aggregator) absorbRemotes(d *Delta, parts []part) {
 		plans[g] = parts[d.groups[g].iface].plan(d.groups[g].shape, a.classes != nil)
 		plans[g].sum = d.groups[g].sum
 	}
-	for i := range d.interfaces {
-		if parts[i].observes {
-			parts[i].public.bare.merge(&d.interfaces[i].bare)
-		}
-	}
 	for row := range d.remotes.all {
 		plan := &plans[row.group-1]
-		if plan.sighting != nil && !row.address.IsZero() {
-			plan.sighting.add(plan.sight, row.address)
+		if plan.shown != nil && !row.address.IsZero() {
+			plan.shown.add(plan.sight, row.address)
 		}
 		if plan.keyed {
 			group := &d.groups[row.group-1]
@@ -90,26 +88,34 @@ func (a *Aggregator) absorbRemotes(d *Delta, parts []part) {
 			p.held.addRemote(remoteKey{shape: group.shape, service: d.services[group.service]}, plans[g].sum)
 		}
 	}
-	compareSightings(d, parts, plans)
+	learnSightings(d, parts, plans)
 }
 
 // plan says what to do with rows of a shape; they may be told to keep their remotes though nothing depends on them, but for an explanation.
 func (p part) plan(s classifier.Shape, keep bool) groupPlan {
 	plan := groupPlan{keyed: !p.overlaps && (keep || p.keepsRemotes(s))}
-	if p.observes {
-		plan.sight, plan.sighting = s.Sight(), p.sightingOf(s)
+	if p.shown != nil && p.proves(s) {
+		plan.sight, plan.shown, plan.known = s.Sight(), p.shown.of(s), p.sightings.of(s)
 	}
 	return plan
 }
 
-// compareSightings looks for what the samples of remotes may have missed within the file.
-func compareSightings(d *Delta, parts []part, plans []groupPlan) {
-	if !slices.ContainsFunc(parts, func(p part) bool { return p.observes && p.hides() }) {
+// learnSightings adds what the file has shown of remotes to what is known. It looks for a remote that was shown both ways among all of the file, whose samples may have dropped it:
+// against those of the file alone first, so that what a file proves does not depend on the ones before it.
+func learnSightings(d *Delta, parts []part, plans []groupPlan) {
+	hidden := false
+	for _, p := range parts {
+		if p.shown != nil {
+			p.sightings.merge(p.shown)
+			hidden = hidden || p.sightings.hide()
+		}
+	}
+	if !hidden {
 		return
 	}
 	for row := range d.remotes.all {
-		if plan := &plans[row.group-1]; plan.sighting != nil && !row.address.IsZero() {
-			plan.sighting.compare(plan.sight, row.address)
+		if plan := &plans[row.group-1]; plan.shown != nil && !plan.known.both && !row.address.IsZero() {
+			plan.known.both = plan.shown.has(plan.sight, row.address) || plan.known.has(plan.sight, row.address)
 		}
 	}
 }
@@ -180,6 +186,9 @@ func (a *Aggregator) configured(name interfaceName) *Gateway {
 func (a *Aggregator) tick(p place, end int64) {
 	if clock, known := a.clocks[p]; known || len(a.clocks) < maxClocks {
 		a.clocks[p] = max(clock, end)
+		if a.unwritten != nil && a.clocks[p] != clock {
+			a.unwritten.clocks[p] = struct{}{}
+		}
 	}
 	a.newest = max(a.newest, end)
 }

@@ -43,14 +43,14 @@ func (n *netInterface) decide() {
 
 // forwards says whether one remote has appeared both hidden behind the interface's address and as an end of its own packets.
 func (n *netInterface) forwards() bool {
-	return n.public.forwards() || n.attributes.instanceID == "" && n.private.forwards()
+	return n.sightings.public.forwards() || n.attributes.instanceID == "" && n.sightings.private.forwards()
 }
 
 // forwardsThroughSecondary says, at the end of a wait, whether the interface is a NAT gateway that sends by secondary addresses only, and whose rows show the
 // primary one in their place: it passes on to a remote that it has hidden, but with sources that are none of its clients. A firewall's endpoint passes on
 // its clients' own packets.
 func (n *netInterface) forwardsThroughSecondary() bool {
-	if n.role != classifier.RoleUndecided || !n.suspect() || !n.public.hidden.meets(&n.public.passed) {
+	if n.role != classifier.RoleUndecided || !n.suspect() || !n.sightings.public.hidden.meets(&n.sightings.public.passed) {
 		return false
 	}
 	var clients, sources addressSet
@@ -104,7 +104,7 @@ func (n *netInterface) learn() {
 func (n *netInterface) forget() {
 	n.become(classifier.RoleUndecided, "")
 	n.evidence.translated, n.released = false, false
-	n.public, n.private, n.legs = sighting{}, sighting{}, gatewayLegs{}
+	n.sightings, n.legs = sightings{}, gatewayLegs{}
 }
 
 // gatewayLegs is what a NAT gateway's rows show of its addresses and of its remotes.

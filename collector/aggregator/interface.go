@@ -28,10 +28,11 @@ type netInterface struct {
 	released     bool     // released: a wait of its rows has ended without a decision, and later rows do not wait again.
 	leftOpen     int64    // leftOpen is the newest end of rows that were counted because of that.
 
-	public, private sighting // public and private are the remotes that it has shown, until it is a NAT gateway.
-	sightedSince    int64    // sightedSince is the record time when they were begun.
-	legs            gatewayLegs
-	held            heldRows
+	sightings    sightings // sightings are of the remotes that it has shown, until it is a NAT gateway.
+	sightedSince int64     // sightedSince is the record time when they were begun.
+	legs         gatewayLegs
+	held         heldRows
+	written      *written // written is what a journal holds of it, nil without one.
 }
 
 // heldRows are the rows of an interface that are not counted yet. While a file is committed they are all of its rows.
@@ -114,7 +115,7 @@ func (n *netInterface) absorb(in *deltaInterface) {
 	}
 	if n.life.last > n.sightedSince+sightSeconds {
 		// An address that was one thing and is another now is no evidence: a pod that has moved to another node.
-		n.public, n.private, n.addresses, n.sightedSince = sighting{}, sighting{}, addressSample{}, n.life.last
+		n.sightings, n.addresses, n.sightedSince = sightings{}, addressSample{}, n.life.last
 	}
 }
 
@@ -137,22 +138,10 @@ func (n *netInterface) observes() bool {
 	return n.role == classifier.RoleUndecided && !n.nameless() && (!n.released || n.evidence.translated || n.suspect())
 }
 
-// sightingOf returns where to remember what a row shows of its remote, or nil. A private remote proves nothing at an instance, whose pods hide behind it
-// and come and go.
-func (n *netInterface) sightingOf(s classifier.Shape) *sighting {
-	switch {
-	case s.Sight() == classifier.SightNone, s.Private() && n.attributes.instanceID != "":
-		return nil
-	case s.Private():
-		return &n.private
-	default:
-		return &n.public
-	}
-}
-
-// hides says whether the interface has hidden a remote.
-func (n *netInterface) hides() bool {
-	return len(n.public.hidden.sorted) > 0 || len(n.private.hidden.sorted) > 0
+// proves says whether what rows of a shape show of their remotes is evidence. A private remote proves nothing at an instance, whose pods hide behind it and come
+// and go.
+func (n *netInterface) proves(s classifier.Shape) bool {
+	return s.Sight() != classifier.SightNone && !(s.Private() && n.attributes.instanceID != "")
 }
 
 // isOwnEnd says whether the private end of rows with a public remote is an address of the interface's own. Behind a translation that is a pod's at an instance;

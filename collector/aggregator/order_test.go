@@ -411,3 +411,42 @@ func TestManyRemotesInSmallFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestFewRemotesBothWays reads files of which each recognises the gateway by the few of its remotes that it shows both ways, before and behind others that dilute what is
+// remembered of them.
+func TestFewRemotesBothWays(t *testing.T) {
+	seed := *orderSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("rerun with -order.seed=%d", seed)
+	rng := rand.New(rand.NewPCG(seed, 4))
+	const legs, remotes = 1000, 60_000
+	file := func() (rows []string) {
+		for range legs {
+			for _, leg := range conversation[:4] {
+				i := rng.IntN(remotes)
+				remote := netip.AddrFrom4([4]byte{203, byte(i >> 8), byte(i), 5}).String()
+				rows = append(rows, strings.ReplaceAll(leg, "203.0.113.5", remote))
+			}
+		}
+		return rows
+	}
+	totalsOf := func(files ...[]string) []string {
+		a := newAggregator(aggregator.DefaultConfig())
+		for _, rows := range files {
+			commit(t, a, header, rows...)
+		}
+		pass(t, a, 2*time.Hour)
+		return shortTotals(a)
+	}
+	for range 30 {
+		x, y := file(), file()
+		alone := slices.Contains(totalsOf(x), "nat eni-nat egress 1000000 priced") || slices.Contains(totalsOf(y), "nat eni-nat egress 1000000 priced")
+		for _, files := range [][][]string{{x, y}, {y, x}} {
+			if got := totalsOf(files...); alone && !slices.Contains(got, "nat eni-nat egress 2000000 priced") {
+				t.Errorf("one file alone recognises the gateway, both together do not:\n%s", strings.Join(got, "\n"))
+			}
+		}
+	}
+}

@@ -92,9 +92,17 @@ type sighting struct {
 	both   bool // both: a remote was shown hidden and bare.
 }
 
-// compare looks for a remote that was shown one way among all that were shown the other way, of which the sample may have dropped it.
-func (s *sighting) compare(sight classifier.Sight, remote flowlog.Addr) {
-	s.both = s.both || sight == classifier.SightHidden && s.bare.has(remote) || sight == classifier.SightBare && s.hidden.has(remote)
+// has says whether a remote that is shown one way was shown the other way.
+func (s *sighting) has(sight classifier.Sight, remote flowlog.Addr) bool {
+	return sight == classifier.SightHidden && s.bare.has(remote) || sight == classifier.SightBare && s.hidden.has(remote)
+}
+
+// merge adds what was seen elsewhere.
+func (s *sighting) merge(t *sighting) {
+	s.hidden.merge(&t.hidden)
+	s.bare.merge(&t.bare)
+	s.passed.merge(&t.passed)
+	s.both = s.both || t.forwards()
 }
 
 func (s *sighting) add(sight classifier.Sight, remote flowlog.Addr) {
@@ -111,3 +119,26 @@ func (s *sighting) add(sight classifier.Sight, remote flowlog.Addr) {
 
 // forwards says whether one remote was shown both ways, as only what translates addresses shows it.
 func (s *sighting) forwards() bool { return s.both || s.hidden.meets(&s.bare) }
+
+// sightings are those of public and of private remotes.
+type sightings struct {
+	public, private sighting
+}
+
+// of returns those of the remotes of a shape.
+func (s *sightings) of(shape classifier.Shape) *sighting {
+	if shape.Private() {
+		return &s.private
+	}
+	return &s.public
+}
+
+func (s *sightings) merge(t *sightings) {
+	s.public.merge(&t.public)
+	s.private.merge(&t.private)
+}
+
+// hide says whether a remote was hidden.
+func (s *sightings) hide() bool {
+	return len(s.public.hidden.sorted) > 0 || len(s.private.hidden.sorted) > 0
+}

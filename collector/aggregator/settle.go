@@ -10,6 +10,7 @@ import (
 
 // settle counts the rows of an interface that can be classified and holds the others.
 func (a *Aggregator) settle(n *netInterface) {
+	a.touch(n)
 	facts := a.facts(n)
 	h := &n.held
 	h.counts = Counts{}
@@ -116,7 +117,7 @@ func (a *Aggregator) boundHeld() {
 func (a *Aggregator) endWaits(over func(*netInterface) bool) {
 	for n := range a.waiting {
 		if over(n) && n.forwardsThroughSecondary() {
-			n.public.both = true
+			n.sightings.public.both = true
 			a.learn(n)
 		}
 	}
@@ -134,7 +135,7 @@ func (a *Aggregator) release(n *netInterface) {
 	if n.role.IsNAT() {
 		n.released = false
 	} else if !n.observes() {
-		n.public, n.private = sighting{}, sighting{}
+		n.sightings = sightings{}
 	}
 }
 
@@ -143,5 +144,6 @@ func (a *Aggregator) Finish() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.endWaits(func(*netInterface) bool { return true })
-	a.publish()
+	// An error is that of the journal, which Err and Failed tell.
+	_ = a.persist(nil)
 }
