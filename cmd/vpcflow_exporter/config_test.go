@@ -126,12 +126,13 @@ func TestLoadConfigRejects(t *testing.T) {
 		}},
 		{"enrichment", []string{
 			`:3: enrichment.mmdb[0]: must be the path of a file, got ""`,
-			`:4: enrichment.ip_ranges: must be an http or https URL, got "ftp://example.com/ranges"`,
+			`:4: enrichment.ip_ranges: must be an http or https URL or the path of a file, got "ftp://example.com/ranges"`,
 			`:6: enrichment.networks.office[1]: must be a CIDR such as 10.0.0.0/8, got "home"`,
 			":7: enrichment.networks.empty: must hold at least one CIDR, got none",
 			`:8: enrichment.networks.: must have a name, got ""`,
 			":9: enrichment.cache_size: must be between 1 and 10000000, got 0",
 		}},
+		{"networks", []string{`:4: enrichment.networks.partner[1]: must have one name, got 198.51.100.0/24 in "office" and in "partner"`}},
 		{"pricing", []string{
 			":3: pricing.bytes_per_gb: must be above 0, got 0",
 			`:5: pricing.overrides.Paris: must be a region such as eu-west-3, got "Paris"`,
@@ -226,6 +227,10 @@ func TestLoadConfigAccepts(t *testing.T) {
 		{"features that are turned off", "flow_logs: {max_age: 0s}\ntop: {destinations: 0, sources: 0, pairs: 0, hold: 0s}\nshutdown_grace: 0\nenrichment: {ip_ranges: \"\"}\nbackfill: {output: \"\", cache: \"\"}", func(c *Config) {
 			c.FlowLogs.MaxAge, c.Top, c.ShutdownGrace = 0, TopConfig{Idle: 24 * time.Hour}, 0
 			c.Enrichment.IPRanges, c.Backfill.Output, c.Backfill.Cache = "", "", ""
+		}},
+		{"networks within each other, and ranges from a file", "enrichment: {networks: {office: [192.0.2.0/24], lab: [192.0.2.0/25, 192.0.2.0/26]}, ip_ranges: /etc/ip-ranges.json}", func(c *Config) {
+			c.Enrichment.Networks = map[string][]string{"office": {"192.0.2.0/24"}, "lab": {"192.0.2.0/25", "192.0.2.0/26"}}
+			c.Enrichment.IPRanges = "/etc/ip-ranges.json"
 		}},
 		{"networks and buckets", "enrichment: {networks: {office: [192.0.2.0/24, 2001:db8::/32]}}\nclaim: {bucket: claims, prefix: a/}\nbackfill: {bucket: \"arn:aws:s3:eu-west-3:123456789012:accesspoint/logs\"}", func(c *Config) {
 			c.Enrichment.Networks = map[string][]string{"office": {"192.0.2.0/24", "2001:db8::/32"}}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/enrich"
 )
 
 // Shapes of AWS identifiers. Regions have two to four letters before the first
@@ -103,9 +106,8 @@ func (c *EnrichmentConfig) validate(v *validator) {
 			v.failf(itemPath("enrichment.mmdb", i), "must be the path of a file, got %s", quote(path))
 		}
 	}
-	if c.IPRanges != "" {
-		v.url("enrichment.ip_ranges", c.IPRanges)
-	}
+	v.location("enrichment.ip_ranges", c.IPRanges)
+	known := len(v.problems)
 	for _, name := range slices.Sorted(maps.Keys(c.Networks)) {
 		path := childPath("enrichment.networks", name)
 		if name == "" {
@@ -115,6 +117,9 @@ func (c *EnrichmentConfig) validate(v *validator) {
 			v.failf(path, "must hold at least one CIDR, got none")
 		}
 		v.cidrs(path, c.Networks[name])
+	}
+	if len(v.problems) == known {
+		v.networks(c.Networks)
 	}
 	between(v, "enrichment.cache_size", c.CacheSize, 1, 10_000_000)
 }
@@ -177,6 +182,29 @@ func (v *validator) url(path, got string) {
 		v.failf(path, "must not hold a user name or password, got %s", quote(parsed.Redacted()))
 	case err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "":
 		v.failf(path, "must be an http or https URL, got %s", quote(got))
+	}
+}
+
+// location accepts a URL, the path of a file, and nothing.
+func (v *validator) location(path, got string) {
+	switch {
+	case strings.HasPrefix(got, "http://"), strings.HasPrefix(got, "https://"):
+		v.url(path, got)
+	case strings.Contains(got, "://"):
+		v.failf(path, "must be an http or https URL or the path of a file, got %s", quote(got))
+	}
+}
+
+// networks says which CIDR has two names, of networks that are valid each by itself.
+func (v *validator) networks(got map[string][]string) {
+	networks, err := parseNetworks(got)
+	if err == nil {
+		_, err = enrich.NewNetworks(networks)
+	}
+	if e, ok := errors.AsType[*enrich.NetworkError](err); ok {
+		v.failf(itemPath(childPath("enrichment.networks", e.Name), e.Index), "%v", e.Err)
+	} else if err != nil {
+		v.failf("enrichment.networks", "%v", err)
 	}
 }
 

@@ -35,6 +35,7 @@ var libraries = map[string][]string{
 	"gofakes3":     {"github.com/rclone/gofakes3"},
 	"lru":          {"github.com/hashicorp/golang-lru/v2"},
 	"maxmind":      {"github.com/oschwald/maxminddb-golang/v2"},
+	"mmdbwriter":   {"github.com/maxmind/mmdbwriter"},
 	"parquet":      {"github.com/parquet-go/parquet-go"},
 	"yaml":         {"gopkg.in/yaml.v3"},
 }
@@ -168,7 +169,7 @@ var importRules = map[string]importRule{
 
 // testLibraries are what test files may import besides their package's own
 // libraries. YAML, flags and the web server stay with the command even there.
-var testLibraries = []string{"aws", "aws s3", "aws sqs", "client", "client model", "compress", "gofakes3", "lru", "parquet"}
+var testLibraries = []string{"aws", "aws s3", "aws sqs", "client", "client model", "compress", "gofakes3", "lru", "mmdbwriter", "parquet"}
 
 func TestImports(t *testing.T) {
 	_, files := sourceFiles(t, parser.ImportsOnly)

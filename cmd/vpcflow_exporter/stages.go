@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"runtime"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/doctor"
+	"github.com/vpcflow/vpcflow_exporter/collector/enrich"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 	"github.com/vpcflow/vpcflow_exporter/collector/pipeline"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
@@ -21,6 +24,7 @@ type stages struct {
 	pipeline   pipeline.Config
 	aggregator aggregator.Config
 	prices     *pricing.Prices
+	enrich     enrich.Config
 }
 
 // newStages translates a configuration file.
@@ -32,6 +36,9 @@ func newStages(c Config) (s stages, err error) {
 		return stages{}, fmt.Errorf("load prices: %w", err)
 	}
 	s.aggregator = aggregatorConfig(c)
+	if s.enrich, err = enrichConfig(c, os.Getenv); err != nil {
+		return stages{}, err
+	}
 	return s, nil
 }
 
@@ -51,13 +58,9 @@ func pipelineConfig(c Config) (pipeline.Config, error) {
 	config.Accounts, config.Regions, config.FlowLogIDs = c.FlowLogs.Accounts, c.FlowLogs.Regions, c.FlowLogs.FlowLogIDs
 	config.Doctor = doctor.Options{NamesGateways: len(c.FlowLogs.NATGateways) > 0}
 	config.FlowLog.MaxFileBytes = c.FlowLogs.MaxFileBytes
-	internal := make([]netip.Prefix, len(c.FlowLogs.InternalCIDRs))
-	for i, cidr := range c.FlowLogs.InternalCIDRs {
-		prefix, err := netip.ParsePrefix(cidr)
-		if err != nil {
-			return config, fmt.Errorf("parse flow_logs.internal_cidrs: %w", err)
-		}
-		internal[i] = prefix
+	internal, err := parsePrefixes("flow_logs.internal_cidrs", c.FlowLogs.InternalCIDRs)
+	if err != nil {
+		return config, err
 	}
 	config.Networks = classifier.NewNetworks(internal)
 	if c.FlowLogs.Format != "" {
@@ -80,6 +83,72 @@ func aggregatorConfig(c Config) aggregator.Config {
 		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
 	}
 	return config
+}
+
+// tokenVariables are the environment variables that may hold the token of IPinfo: its own tools' name, and that of vpc-flowlogs-egress-analyzer.
+var tokenVariables = []string{"IPINFO_TOKEN", "IP_INFO_API_KEY"}
+
+func enrichConfig(c Config, getenv func(string) string) (config enrich.Config, err error) {
+	config = enrich.DefaultConfig()
+	config.MMDB = c.Enrichment.MMDB
+	config.IPRanges = c.Enrichment.IPRanges
+	if c.State.Path != "" {
+		config.IPRangesCopy = filepath.Join(c.State.Path, "ip-ranges.json")
+	}
+	if config.Networks, err = parseNetworks(c.Enrichment.Networks); err != nil {
+		return enrich.Config{}, err
+	}
+	if config.Internal, err = parsePrefixes("flow_logs.internal_cidrs", c.FlowLogs.InternalCIDRs); err != nil {
+		return enrich.Config{}, err
+	}
+	config.CacheSize = c.Enrichment.CacheSize
+	config.IPInfo.TokenFile = c.Enrichment.IPInfoTokenFile
+	if config.IPInfo.TokenFile == "" {
+		if config.IPInfo.Token, err = tokenOf(getenv); err != nil {
+			return enrich.Config{}, err
+		}
+	}
+	if err := config.Validate(); err != nil {
+		return enrich.Config{}, err
+	}
+	return config, nil
+}
+
+// tokenOf reads the first variable that is set.
+func tokenOf(getenv func(string) string) (enrich.Secret, error) {
+	for _, name := range tokenVariables {
+		if value := getenv(name); value != "" {
+			token, err := enrich.ParseToken(value)
+			if err != nil {
+				return "", fmt.Errorf("read environment variable %s: %w", name, err)
+			}
+			return token, nil
+		}
+	}
+	return "", nil
+}
+
+func parseNetworks(networks map[string][]string) (map[string][]netip.Prefix, error) {
+	parsed := make(map[string][]netip.Prefix, len(networks))
+	for name, cidrs := range networks {
+		var err error
+		if parsed[name], err = parsePrefixes(childPath("enrichment.networks", name), cidrs); err != nil {
+			return nil, err
+		}
+	}
+	return parsed, nil
+}
+
+func parsePrefixes(key string, cidrs []string) ([]netip.Prefix, error) {
+	prefixes := make([]netip.Prefix, len(cidrs))
+	for i, cidr := range cidrs {
+		prefix, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			return nil, fmt.Errorf("parse %s: %w", key, err)
+		}
+		prefixes[i] = prefix
+	}
+	return prefixes, nil
 }
 
 func newPrices(c Config) (*pricing.Prices, error) {
