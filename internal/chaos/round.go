@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -211,7 +213,8 @@ func (r *round) phase(ctx context.Context, messages []string) error {
 			if err != nil {
 				return err
 			}
-			messages = all
+			// What was in the queue is gone. Of earlier messages that can only be those that never succeed.
+			messages = append(slices.Sorted(maps.Keys(r.badSent)), without(all, r.badSent)...)
 		}
 		done, err := r.look()
 		if err != nil || done && len(messages) == 0 {
@@ -221,6 +224,10 @@ func (r *round) phase(ctx context.Context, messages []string) error {
 			return err
 		}
 	}
+}
+
+func without(messages []string, left map[string]bool) []string {
+	return slices.DeleteFunc(slices.Clone(messages), func(body string) bool { return left[body] })
 }
 
 // feed sends a few messages when there are none to take, so that the exporter is now and then idle.
