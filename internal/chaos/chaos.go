@@ -31,7 +31,7 @@ type Config struct {
 	Files, Kills int
 	// Durable gives the exporter a directory for its state.
 	Durable bool
-	// Patient leaves requests without an answer until the exporter gives them up, which takes half a minute each.
+	// Patient leaves some requests without an answer until the exporter gives them up, which takes half a minute each.
 	Patient bool
 	// Directory is for configuration, state and log, and is empty.
 	Directory string

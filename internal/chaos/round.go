@@ -41,6 +41,8 @@ type round struct {
 	load    *load
 	plan    []kill
 	process *process
+	// portion is the most messages that are sent at once.
+	portion int
 	// sdkAttempts is how often the SDK tries by itself.
 	sdkAttempts int
 
@@ -58,7 +60,7 @@ type round struct {
 
 func newRound(config Config, seed uint64, dir string) (*round, error) {
 	rng := rand.New(rand.NewPCG(seed, 0x6368616f73))
-	r := &round{config: config, seed: seed, rng: rng, dir: dir, killer: newKiller(), badSent: map[string]bool{}, weather: newWeather(rand.New(rand.NewPCG(seed, 1)))}
+	r := &round{config: config, seed: seed, rng: rng, dir: dir, killer: newKiller(), badSent: map[string]bool{}, portion: 8, weather: newWeather(rand.New(rand.NewPCG(seed, 1)))}
 	r.sdkAttempts = 1 + 2*rng.IntN(2)
 	r.plan = newPlan(rng, config.Kills)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -132,7 +134,7 @@ func (r *round) start(ctx context.Context) error {
 		return err
 	}
 	command := r.config.Command("--config.file="+path, "--web.listen-address=127.0.0.1:0")
-	command.Env = append(os.Environ(), r.cloud.environment(r.sdkAttempts)...)
+	command.Env = append(command.Environ(), r.cloud.environment(r.sdkAttempts)...)
 	fmt.Fprintln(r.log, "--- start")
 	p, err := start(ctx, command, r.log)
 	if err != nil {
@@ -235,7 +237,7 @@ func (r *round) feed(messages []string) []string {
 	if visible, _, _ := r.cloud.sqs.Depth(r.cloud.queue); visible > 0 || len(messages) == 0 {
 		return messages
 	}
-	n := min(1+r.rng.IntN(8), len(messages))
+	n := min(1+r.rng.IntN(r.portion), len(messages))
 	for _, body := range messages[:n] {
 		if err := r.cloud.sqs.Send(r.cloud.queue, body); err != nil {
 			panic(err) // The queue is in this process, and exists.

@@ -94,11 +94,12 @@ func (f *faultyS3) dieIf(t trigger, key string) {
 // stall waits for long.
 func (f *faultyS3) stall(r *http.Request) { stall(f.weather, f.patient, r) }
 
-// stall waits until the client has gone, and if it is not patient not for that.
+// stall waits for a while, or, now and then if it is patient, until the client has gone.
 func stall(w *weather, patient bool, r *http.Request) {
-	limit := time.Hour
-	if !patient {
-		limit = w.between(20*time.Millisecond, time.Second)
+	limit := w.between(20*time.Millisecond, time.Second)
+	if patient && w.intN(8) == 0 {
+		w.count("stalled_until_given_up")
+		limit = time.Hour
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
