@@ -24,7 +24,7 @@ const (
 	scrapeEvery = 15 * time.Millisecond
 	// Messages that nobody can be working on are hidden for so long before the queue's clock is moved.
 	idleFor = 100 * time.Millisecond
-	// patience is how long a round may last without any progress. It is no measure of speed.
+	// A round may last for so long without any progress. It is no measure of speed.
 	patience = 3 * time.Minute
 )
 
@@ -77,11 +77,14 @@ func newRound(config Config, seed uint64, dir string) (*round, error) {
 		return nil, err
 	}
 	err = r.cloud.serve(
-		&faultyS3{proper: r.cloud.s3, weather: r.weather, killer: r.killer, patient: config.Patient, replace: func(path string) {
-			r.load.replace(path, r.weather.intN(10))
-		}},
-		&faultySQS{proper: r.cloud.sqs, weather: r.weather, killer: r.killer, patient: config.Patient, expire: r.cloud.expire,
-			keysOf: func(body string) []string { return r.load.keys[body] }, handles: map[string][]string{}},
+		&faultyS3{
+			proper: r.cloud.s3, weather: r.weather, killer: r.killer, patient: config.Patient, unconditional: rng.IntN(4) == 0,
+			replace: func(path string) { r.load.replace(path, r.weather.intN(10)) },
+		},
+		&faultySQS{
+			proper: r.cloud.sqs, weather: r.weather, killer: r.killer, patient: config.Patient, expire: r.cloud.expire,
+			keysOf: func(body string) []string { return r.load.keys[body] }, handles: map[string][]string{},
+		},
 	)
 	r.cloud.sqs.SetHook(r.weather.sqsHook)
 	return r, err

@@ -35,6 +35,8 @@ type faultyS3 struct {
 	weather *weather
 	killer  *killer
 	patient bool
+	// unconditional makes it a store that speaks S3's protocol and does not know If-Match.
+	unconditional bool
 	// replace makes an object another copy of its content.
 	replace func(path string)
 }
@@ -45,6 +47,9 @@ func (f *faultyS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.killer.settled(key, BeforeCommit)
 	if f.killer.saw(requestCounts, key) {
 		panic(http.ErrAbortHandler)
+	}
+	if f.unconditional {
+		r.Header.Del("If-Match")
 	}
 	body := &bodyWriter{ResponseWriter: w, at: -1}
 	body.half = func() { f.dieIf(halfRead, key) }
@@ -214,9 +219,10 @@ func (b *bodyWriter) tell() {
 	if http.NewResponseController(b.ResponseWriter).Flush() != nil {
 		return // The client has gone away.
 	}
-	if b.sent == b.length {
+	switch b.sent {
+	case b.length:
 		b.end()
-	} else if b.sent == b.length/2 {
+	case b.length / 2:
 		b.half()
 	}
 }
