@@ -73,6 +73,13 @@ func (k *killer) arm(next kill, victim *process, before func()) bool {
 	return true
 }
 
+// revived says that the last victim has a successor.
+func (k *killer) revived() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.victim = nil
+}
+
 // disarm takes back what arm did.
 func (k *killer) disarm() {
 	k.mu.Lock()

@@ -146,6 +146,7 @@ func (r *round) start(ctx context.Context) error {
 	r.mu.Lock()
 	r.process = p
 	r.mu.Unlock()
+	r.killer.revived()
 	if _, err := r.scrape(ctx); err != nil && !p.isKilled() {
 		return err
 	}
