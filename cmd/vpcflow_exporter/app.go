@@ -26,6 +26,7 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/pipeline"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
+	"github.com/vpcflow/vpcflow_exporter/collector/state"
 	"github.com/vpcflow/vpcflow_exporter/pricing"
 )
 
@@ -37,6 +38,7 @@ type app struct {
 
 	registry   *prometheus.Registry
 	book       *pricing.Book
+	state      *state.State // state is nil where totals live in memory only.
 	aggregator *aggregator.Aggregator
 	queue      *queue.Queue
 	pipeline   *pipeline.Pipeline
@@ -56,7 +58,9 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 	}
 	warnUnsupported(config, logger)
 	a.book = pricing.NewBook(stages.prices)
-	a.aggregator = aggregator.New(stages.aggregator, pipeline.NewPricer(a.book, logger.With("component", "pipeline")), now)
+	if err := a.openAggregator(config, stages, now); err != nil {
+		return nil, err
+	}
 	a.queue = queue.New(queueConfig(config), newSQSClient(cloud, config.SQS.QueueURL), logger.With("component", "queue"), a.registry)
 	store := objstore.NewS3(newS3Client(cloud, queueRegion(config.SQS.QueueURL)), logger.With("component", "objstore"), objstore.DefaultConfig())
 	a.pipeline = pipeline.New(stages.pipeline, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, now)
@@ -66,9 +70,39 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), versioncollector.NewCollector("vpcflow"),
 	)
 	if err := a.listen(); err != nil {
-		return nil, errors.Join(err, a.queue.Close(context.Background()))
+		return nil, errors.Join(err, a.queue.Close(context.Background()), a.closeState())
 	}
 	return a, nil
+}
+
+// openAggregator makes the aggregator, from its durable state if there is one.
+func (a *app) openAggregator(config Config, stages stages, now func() time.Time) (err error) {
+	pricer := pipeline.NewPricer(a.book, a.logger.With("component", "pipeline"))
+	if config.State.Path == "" {
+		a.aggregator = aggregator.New(stages.aggregator, pricer, now)
+		return nil
+	}
+	began := time.Now()
+	if a.state, err = state.Open(config.State.Path, a.registry); err != nil {
+		return err
+	}
+	if a.aggregator, err = aggregator.Open(stages.aggregator, pricer, now, a.state); err != nil {
+		return errors.Join(err, a.closeState())
+	}
+	s := a.aggregator.Snapshot()
+	a.logger.Info("Restored state", "file", a.state.Path(), "bytes", a.state.Size(), "committed_files", s.CommittedFiles, "counting_since", s.Started.UTC(),
+		"duration", time.Since(began))
+	return nil
+}
+
+func (a *app) closeState() error {
+	if a.state == nil {
+		return nil
+	}
+	if err := a.state.Close(); err != nil {
+		return fmt.Errorf("close state: %w", err)
+	}
+	return nil
 }
 
 // listen prepares the web server.
@@ -145,13 +179,21 @@ func (a *app) address() string {
 }
 
 // run serves and consumes until ctx ends, then drains: no new messages, files in work within the grace period, deletes flushed, one more scrape
-// after SIGTERM, and the web server last.
+// after SIGTERM unless the next process goes on from a state, and the web server last.
 func (a *app) run(ctx context.Context, hangups <-chan os.Signal) error {
 	consuming, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var background sync.WaitGroup
 	background.Go(func() { a.reload.watch(consuming, hangups) })
 	background.Go(func() { a.pipeline.Run(consuming) })
+	background.Go(func() {
+		select {
+		case <-a.aggregator.Failed():
+			// Whoever starts the process again gets the totals as of the last commit.
+			stop(a.stateLost())
+		case <-consuming.Done():
+		}
+	})
 	served := make(chan error, 1)
 	go func() {
 		err := a.serve()
@@ -165,10 +207,20 @@ func (a *app) run(ctx context.Context, hangups <-chan os.Signal) error {
 	deadline, cancel := context.WithDeadline(context.Background(), later(grace, time.Now().Add(time.Second)))
 	defer cancel()
 	err := a.queue.Close(deadline)
-	if errors.Is(context.Cause(ctx), errTerminated) {
+	if errors.Is(context.Cause(ctx), errTerminated) && a.state == nil {
 		a.scraped.wait(deadline, a.aggregator.Snapshot().CommittedFiles, a.logger)
 	}
-	return errors.Join(err, a.close(), <-served)
+	return errors.Join(err, a.close(), <-served, a.closeState(), a.stateLost())
+}
+
+// stateLost returns why the state cannot be written any more, or nil.
+func (a *app) stateLost() error {
+	select {
+	case <-a.aggregator.Failed():
+		return a.aggregator.Err()
+	default:
+		return nil
+	}
 }
 
 // later returns the later of two times: a grace that is over still leaves a moment for the last requests.

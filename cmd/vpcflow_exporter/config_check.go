@@ -46,7 +46,15 @@ func intentions(c Config, s stages) []string {
 			onlySome("region", c.FlowLogs.Regions), onlySome("flow log", c.FlowLogs.FlowLogIDs), ageLimit(c.FlowLogs.MaxAge)),
 		fmt.Sprintf("know %s from here, and the others from the records", counted(len(c.FlowLogs.NATGateways), "NAT gateway")),
 		fmt.Sprintf("know the prices of %s, for GB of %.0f bytes", counted(len(s.prices.Regions()), "region"), s.prices.BytesPerGB()),
+		keeping(c.State.Path),
 	}
+}
+
+func keeping(path string) string {
+	if path == "" {
+		return "keep the totals in memory only: a restart begins anew, see docs/reliability.md"
+	}
+	return fmt.Sprintf("keep the totals and all that was learned in %q over restarts", path)
 }
 
 func onlySome(noun string, filter []string) string {

@@ -375,9 +375,10 @@ func (e countingExample) count(t *testing.T, files []explain.File) map[string]ui
 		d := aggregator.NewDelta(e.config.Networks, e.config.DeltaKeys)
 		e.read(t, f, d.Add)
 		origin := originOf(f)
-		a.Commit(aggregator.File{
-			Identity: strconv.Itoa(i), AccountID: origin.Account, Region: origin.Region, FlowLogID: origin.FlowLogID, Time: origin.Time,
-		}, d)
+		file := aggregator.File{Identity: strconv.Itoa(i), AccountID: origin.Account, Region: origin.Region, FlowLogID: origin.FlowLogID, Time: origin.Time}
+		if _, err := a.Commit(file, d); err != nil {
+			t.Fatal(err)
+		}
 	}
 	a.Finish()
 	s := a.Snapshot()

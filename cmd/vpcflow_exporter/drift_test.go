@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
@@ -28,6 +29,7 @@ func exportedMetrics(t *testing.T) map[string]string {
 	t.Helper()
 	config := DefaultConfig()
 	config.SQS.QueueURL = "http://127.0.0.1:1/queue"
+	config.State.Path = t.TempDir()
 	no := false
 	f := flags{telemetry: "/metrics", web: &web.FlagConfig{WebListenAddresses: &[]string{}, WebSystemdSocket: &no}}
 	a, err := newApp(f, config, aws.Config{}, slog.New(slog.DiscardHandler), time.Now)
@@ -35,7 +37,7 @@ func exportedMetrics(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := a.queue.Close(context.Background()); err != nil {
+		if err := errors.Join(a.queue.Close(context.Background()), a.closeState()); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -376,6 +376,7 @@ workers: 3
 flow_logs: {accounts: ["123456789012"], flow_log_ids: [fl-0a, fl-0b], max_age: 0s, nat_gateways: [{eni: eni-0123456789abcdef0}]}
 pricing: {bytes_per_gb: 1000000000, overrides: {xx-nowhere-1: {nat_gb: 1}}}
 `)
+	durable := file("durable.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\nstate: {path: /var/lib/x}\n")
 	later := file("later.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\ntop: {pairs: 5}\n")
 	taken := newStand(t, 0).start().app.address()
 	const local = "--web.listen-address=127.0.0.1:0"
@@ -394,7 +395,10 @@ pricing: {bytes_per_gb: 1000000000, overrides: {xx-nowhere-1: {nat_gb: 1}}}
 			"# - read the queue http://127.0.0.1:9/q in the region of the AWS environment\n" +
 			"# - read 3 files at a time, of 1 account, all regions and 2 flow logs, of any age\n" +
 			"# - know 1 NAT gateway from here, and the others from the records\n" +
-			"# - know the prices of 37 regions, for GB of 1000000000 bytes\n# This is what", ""},
+			"# - know the prices of 37 regions, for GB of 1000000000 bytes\n" +
+			"# - keep the totals in memory only: a restart begins anew, see docs/reliability.md\n# This is what", ""},
+		{"where a config keeps totals", []string{"--config.check", "--config.file=" + durable}, exitOK, `# - keep the totals and all that was learned in "/var/lib/x" over restarts`, ""},
+		{"inspect without a state", []string{"--state.inspect", "--config.file=" + good}, exitFailure, "", "good.yaml sets no state.path"},
 		{"config of a later version", []string{"--config.check", "--config.file=" + later}, exitOK, "pairs: 5", later + ": top has no effect in this version"},
 		{"bad config", []string{"--config.check", "--config.file=" + bad}, exitFailure, "", bad + `:2: unknown key "worker", did you mean "workers"?`},
 		{"no config", []string{"--config.check", "--config.file=" + dir + "/none.yaml"}, exitFailure, "", "none.yaml: no such file or directory (name a file with --config.file"},

@@ -83,7 +83,6 @@ var importRules = map[string]importRule{
 	},
 	"collector/aggregator": {
 		own:    []string{"collector/classifier", "collector/flowlog", "collector/topn"},
-		libs:   []string{"lru"},
 		reason: "the aggregator owns the numbers and knows nothing of Prometheus, files or queues",
 	},
 	"collector/doctor": {

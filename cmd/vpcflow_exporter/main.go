@@ -54,6 +54,7 @@ var errTerminated = errors.New("terminated")
 type flags struct {
 	configFile  string
 	configCheck bool
+	inspect     bool
 	demo        bool
 	demoSpeed   float64
 	explain     []string
@@ -93,6 +94,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (f flags, done bool, er
 		"Takes a flow log file (gzip, Parquet or text, - for standard input), an object (s3://bucket/key), a header line, or a log format as ${version} ${account-id} and so on.").
 		PlaceHolder("FILE|HEADER|s3://...").StringVar(&f.doctor)
 	app.Flag("flowlogs.format", "Output format of --flowlogs.explain and --flowlogs.doctor: text or json.").Default("text").EnumVar(&f.outputFormat, "text", "json")
+	app.Flag("state.inspect", "Check the state file that the configuration names, print what is in it, and exit.").BoolVar(&f.inspect)
 	app.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").StringVar(&f.telemetry)
 	app.Flag("web.openmetrics-created", "Expose _created series to scrapers that ask for OpenMetrics.").BoolVar(&f.created)
 	app.Flag("web.enable-pprof", "Serve profiles under /debug/pprof.").BoolVar(&f.profiling)
@@ -121,6 +123,8 @@ func run(ctx context.Context, args []string, hangups <-chan os.Signal, stdout, s
 		return exitOK
 	case f.configCheck:
 		return checkConfig(f.configFile, stdout, stderr)
+	case f.inspect:
+		return inspectState(f, stdout, stderr)
 	case len(f.explain) > 0:
 		return explainFiles(f, stdout, stderr)
 	case f.doctor != "":

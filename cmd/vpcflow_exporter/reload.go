@@ -84,9 +84,9 @@ func (r *reloader) apply() error {
 		return err
 	}
 	old := r.config()
-	if old.SQS != next.SQS || old.Workers != next.Workers {
-		r.app.logger.Warn("Changes of sqs and workers take effect at the next start")
-		next.SQS, next.Workers = old.SQS, old.Workers
+	if old.SQS != next.SQS || old.Workers != next.Workers || old.State != next.State {
+		r.app.logger.Warn("Changes of sqs, workers and state take effect at the next start")
+		next.SQS, next.Workers, next.State = old.SQS, old.Workers, old.State
 	}
 	warnUnsupported(next, r.app.logger)
 	r.app.book.Swap(stages.prices)

@@ -75,6 +75,7 @@ func aggregatorConfig(c Config) aggregator.Config {
 	config.Vantage = aggregator.Vantage(c.FlowLogs.NATVantage)
 	config.Series = c.Limits.Series
 	config.HeldKeys = c.Limits.DeltaKeys
+	config.MaxAge = c.FlowLogs.MaxAge
 	for _, g := range c.FlowLogs.NATGateways {
 		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
 	}
@@ -107,7 +108,6 @@ func unsupported(c Config) []string {
 	}{
 		{"top", c.Top, defaults.Top},
 		{"enrichment", c.Enrichment, defaults.Enrichment},
-		{"state", c.State, defaults.State},
 		{"claim", c.Claim, defaults.Claim},
 		{"backfill", c.Backfill, defaults.Backfill},
 	} {

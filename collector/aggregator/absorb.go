@@ -180,6 +180,9 @@ func (a *Aggregator) configured(name interfaceName) *Gateway {
 func (a *Aggregator) tick(p place, end int64) {
 	if clock, known := a.clocks[p]; known || len(a.clocks) < maxClocks {
 		a.clocks[p] = max(clock, end)
+		if a.unwritten != nil && a.clocks[p] != clock {
+			a.unwritten.clocks[p] = struct{}{}
+		}
 	}
 	a.newest = max(a.newest, end)
 }

@@ -7,6 +7,7 @@
 package aggregator
 
 import (
+	"errors"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -50,14 +51,17 @@ type Config struct {
 	Vantage     Vantage
 	Series      int // Series bounds all label sets together.
 	HeldKeys    int // HeldKeys bounds the keys of all rows held back.
-	Duplicates  int // Duplicates bounds the identities of files remembered.
+	// MaxAge is the age from which on a file is not offered any more, by the time in its name; 0 is none. Files are remembered a day longer, and 15 days if their
+	// names have no time or there is no such age, because SQS keeps a message for 14.
+	MaxAge     time.Duration
+	Duplicates int // Duplicates bounds the identities of files remembered; the oldest hours of them are forgotten first.
 	// Explain makes the aggregator remember what it has counted each key as, for its method Explain. That is not bounded.
 	Explain bool
 }
 
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
-	return Config{Vantage: VantageAuto, Series: 50_000, HeldKeys: 1_000_000, Duplicates: 500_000}
+	return Config{Vantage: VantageAuto, Series: 50_000, HeldKeys: 1_000_000, MaxAge: 7 * 24 * time.Hour, Duplicates: 500_000}
 }
 
 const (
@@ -81,11 +85,21 @@ const (
 
 // An Aggregator holds the totals. Its methods are safe for concurrent use.
 type Aggregator struct {
-	mu       sync.Mutex
+	requests requests
+	lead     chan struct{} // lead holds a token while somebody commits what waits.
+
+	mu       sync.Mutex // mu is held while a group is written, so nothing that others wait for takes it.
 	config   Config
 	prices   Pricer
 	now      func() time.Time
 	snapshot atomic.Pointer[Snapshot]
+
+	journal    Journal    // journal is nil without durable state.
+	unwritten  *unwritten // unwritten is nil without a journal.
+	uncounted  map[fileCount]uint64
+	writeError atomic.Pointer[error]
+	reserve    int // reserve is the space to ask for after a write that found none.
+	failed     chan struct{}
 
 	duplicates *duplicates
 	interfaces map[interfaceName]*netInterface
@@ -110,24 +124,55 @@ type natScope struct {
 	vpc   string
 }
 
-// New returns an empty aggregator. The wall clock is now.
+// New returns an empty aggregator that keeps its totals in memory only. The wall clock is now.
 func New(config Config, prices Pricer, now func() time.Time) *Aggregator {
 	a := &Aggregator{
 		config: config, prices: prices, now: now,
-		duplicates: newDuplicates(config.Duplicates),
-		interfaces: make(map[interfaceName]*netInterface),
-		waiting:    make(map[*netInterface]struct{}),
-		gateways:   make(map[interfaceName]*netInterface),
-		natScopes:  make(map[natScope]struct{}),
-		clocks:     make(map[place]int64),
+		lead: make(chan struct{}, 1), failed: make(chan struct{}), uncounted: make(map[fileCount]uint64),
+		duplicates: newDuplicates(),
 	}
 	if config.Explain {
 		a.classes = make(map[classKey]explainedClass)
 		a.copies = make(map[copyKey]struct{})
 	}
-	a.totals.init(config.Series, now())
+	a.empty()
+	a.totals.begin(now())
 	a.publish()
 	return a
+}
+
+// Open returns an aggregator that goes on from what a journal holds, and writes each commit to it. A configuration that has changed since takes effect as by
+// Reconfigure. A journal without space is no error of Open, but of Err.
+func Open(config Config, prices Pricer, now func() time.Time, journal Journal) (*Aggregator, error) {
+	a := New(config, prices, now)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.journal = journal
+	if err := a.load(journal); err != nil {
+		return nil, err
+	}
+	a.publish()
+	a.configure()
+	if err := a.persist(nil); err != nil && !errors.Is(err, ErrFull) {
+		return nil, err
+	}
+	return a, nil
+}
+
+// empty forgets everything but the duplicates.
+func (a *Aggregator) empty() {
+	a.interfaces = make(map[interfaceName]*netInterface)
+	a.waiting = make(map[*netInterface]struct{})
+	a.gateways = make(map[interfaceName]*netInterface)
+	a.clients = clientSet{}
+	a.natScopes = make(map[natScope]struct{})
+	a.clocks = make(map[place]int64)
+	a.newest, a.pruned, a.heldKeys = 0, 0, 0
+	a.totals = totals{limit: a.config.Series}
+	a.unwritten = nil
+	if a.journal != nil {
+		a.track()
+	}
 }
 
 // Reconfigure replaces the configuration. It changes what is counted from now on, and what waits for a decision, never what was counted.
@@ -135,7 +180,14 @@ func (a *Aggregator) Reconfigure(config Config) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.config = config
-	a.totals.limit = config.Series
+	a.configure()
+	// An error is that of the journal, which Err and Failed tell.
+	_ = a.persist(nil)
+}
+
+// configure brings the configuration into effect.
+func (a *Aggregator) configure() {
+	a.totals.limit = a.config.Series
 	for _, n := range a.interfaces {
 		n.gateway = a.configured(n.name)
 		if n.gateway == nil && n.recognisedBy == recognisedByConfig {
@@ -145,37 +197,10 @@ func (a *Aggregator) Reconfigure(config Config) {
 	}
 	a.findNATScopes()
 	a.settleWaiting()
-	a.publish()
 }
 
-// Known says whether a file has been committed already.
-func (a *Aggregator) Known(identity string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.duplicates.has(identity)
-}
-
-// Commit adds a file to the totals, unless it is there already: then it changes nothing and returns false. The delta stays the caller's.
-func (a *Aggregator) Commit(file File, d *Delta) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.duplicates.add(file.Identity) {
-		return false
-	}
-	touched := a.absorb(file, d)
-	for n := range touched {
-		a.learn(n)
-	}
-	for n := range touched {
-		a.settle(n)
-	}
-	a.settleWaiting()
-	a.prune()
-	a.evict()
-	a.totals.file(file, d, a.now())
-	a.publish()
-	return true
-}
+// Known says whether a file has been committed already. It does not wait for a commit, and does not know the files of one that is not durable yet.
+func (a *Aggregator) Known(identity string) bool { return a.duplicates.has(hash(identity)) }
 
 // prune forgets, once an hour, what has had no rows for a day of record time.
 func (a *Aggregator) prune() {
@@ -185,8 +210,17 @@ func (a *Aggregator) prune() {
 	a.pruned = a.newest
 	before := a.newest - forgetSeconds
 	a.clients.prune(before)
-	maps.DeleteFunc(a.clocks, func(_ place, clock int64) bool { return clock < before })
-	maps.DeleteFunc(a.interfaces, func(_ interfaceName, n *netInterface) bool { return n.life.last < before && !n.held.waiting })
+	maps.DeleteFunc(a.clocks, func(p place, clock int64) bool {
+		if clock < before && a.unwritten != nil {
+			a.unwritten.clocks[p] = struct{}{}
+		}
+		return clock < before
+	})
+	for name, n := range a.interfaces {
+		if n.life.last < before && !n.held.waiting {
+			a.forget(name)
+		}
+	}
 	maps.DeleteFunc(a.gateways, func(name interfaceName, _ *netInterface) bool { return a.interfaces[name] == nil })
 	a.findNATScopes()
 }
@@ -201,7 +235,13 @@ func (a *Aggregator) evict() {
 			return
 		}
 		if _, gateway := a.gateways[name]; !gateway && !n.held.waiting {
-			delete(a.interfaces, name)
+			a.forget(name)
 		}
 	}
+}
+
+// forget drops all that is known about an interface.
+func (a *Aggregator) forget(name interfaceName) {
+	delete(a.interfaces, name)
+	a.forgot(name)
 }

@@ -79,9 +79,19 @@ func commit(t testing.TB, a *aggregator.Aggregator, header string, rows ...strin
 	t.Helper()
 	files++
 	file := aggregator.File{Identity: fmt.Sprintf("file-%d", files), AccountID: "123456789012", Region: "eu-west-3", FlowLogID: "fl-1"}
-	if !a.Commit(file, delta(t, header, rows...)) {
+	if !commitFile(t, a, file, delta(t, header, rows...)) {
 		t.Fatalf("file %s was known", file.Identity)
 	}
+}
+
+// commitFile commits a file and says whether it was new.
+func commitFile(t testing.TB, a *aggregator.Aggregator, file aggregator.File, d *aggregator.Delta) bool {
+	t.Helper()
+	committed, err := a.Commit(file, d)
+	if err != nil {
+		t.Error(err)
+	}
+	return committed
 }
 
 // pass commits a record that ends so much later than the others.
@@ -169,7 +179,7 @@ func TestConversationInAnyOrder(t *testing.T) {
 		if k == len(deltas) {
 			a := newAggregator(aggregator.DefaultConfig())
 			for i, d := range deltas {
-				a.Commit(aggregator.File{Identity: strconv.Itoa(i), AccountID: "123456789012", Region: "eu-west-3"}, d)
+				commitFile(t, a, aggregator.File{Identity: strconv.Itoa(i), AccountID: "123456789012", Region: "eu-west-3"}, d)
 			}
 			expect(t, a, conversationTotals...)
 			return
@@ -345,7 +355,7 @@ func TestAccountAndRegion(t *testing.T) {
 		{aggregator.File{}, strings.Repeat("9", 10_000) + " \x00\xff", "unknown other"},
 	} {
 		a := newAggregator(aggregator.DefaultConfig())
-		a.Commit(test.file, delta(t, "account-id region interface-id srcaddr dstaddr bytes flow-direction", test.row+" eni-1 10.0.0.1 10.0.0.2 10 egress"))
+		commitFile(t, a, test.file, delta(t, "account-id region interface-id srcaddr dstaddr bytes flow-direction", test.row+" eni-1 10.0.0.1 10.0.0.2 10 egress"))
 		for m := range a.Snapshot().Bytes() {
 			if got := m.Labels.AccountID + " " + m.Labels.Region; got != test.want {
 				t.Errorf("file %+v row %.40q: got %q, want %q", test.file, test.row, got, test.want)
@@ -371,7 +381,7 @@ func TestDuplicate(t *testing.T) {
 	a := newAggregator(aggregator.DefaultConfig())
 	file := aggregator.File{Identity: "x", AccountID: "123456789012", Region: "eu-west-3"}
 	d := delta(t, header, conversation...)
-	if a.Known("x") || !a.Commit(file, d) || !a.Known("x") || a.Commit(file, d) {
+	if a.Known("x") || !commitFile(t, a, file, d) || !a.Known("x") || commitFile(t, a, file, d) {
 		t.Error("a file counts once")
 	}
 	expect(t, a, conversationTotals...)
@@ -381,14 +391,14 @@ func TestDeltaReset(t *testing.T) {
 	d := delta(t, header, conversation...)
 	d.Reset(classifier.NewNetworks(nil))
 	a := newAggregator(aggregator.DefaultConfig())
-	a.Commit(aggregator.File{Identity: "empty"}, d)
+	commitFile(t, a, aggregator.File{Identity: "empty"}, d)
 	expect(t, a)
 }
 
 func TestPrices(t *testing.T) {
 	a := newAggregator(aggregator.DefaultConfig())
 	d := delta(t, header, conversation...)
-	a.Commit(aggregator.File{Identity: "1", AccountID: "123456789012", Region: "mars-1"}, d)
+	commitFile(t, a, aggregator.File{Identity: "1", AccountID: "123456789012", Region: "mars-1"}, d)
 	expect(t, a, "bytes 123456789012 mars-1 egress nat unknown 1000", "bytes 123456789012 mars-1 ingress nat unknown 50000",
 		"nat eni-nat egress unknown 1000 0.000000000 false", "nat eni-nat ingress unknown 50000 0.000000000 false", "unpriced mars-1 51000",
 		"records client_view 2 bytes 51000", "records counted 2 bytes 51000", "records nat_public_leg 2 bytes 51000")
@@ -519,7 +529,7 @@ func TestSnapshotIsImmutable(t *testing.T) {
 	}
 	d := delta(t, header, conversation...)
 	for i := range 500 {
-		a.Commit(aggregator.File{Identity: strconv.Itoa(i), AccountID: fmt.Sprintf("1234567890%02d", i%90), Region: "eu-west-3"}, d)
+		commitFile(t, a, aggregator.File{Identity: strconv.Itoa(i), AccountID: fmt.Sprintf("1234567890%02d", i%90), Region: "eu-west-3"}, d)
 	}
 	close(done)
 	wg.Wait()

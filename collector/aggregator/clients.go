@@ -5,7 +5,8 @@ import "github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 // clientSet remembers which addresses are clients of a NAT gateway. A private address repeats across VPCs, so it belongs to the gateway's VPC, whoever
 // owns the client's interface there, or to the gateway's account and region where a format has no vpc-id.
 type clientSet struct {
-	seen map[clientAddress]span
+	seen  map[clientAddress]span
+	dirty map[clientBlock]struct{} // dirty are the blocks that have changed since the last write, nil without a journal.
 }
 
 // span is a stretch of record time in Unix seconds.
@@ -57,8 +58,18 @@ func (c *clientSet) add(p place, vpc string, a flowlog.Addr, at span) {
 		if !known && len(c.seen) >= maxClients {
 			continue
 		}
-		old.add(at)
-		c.seen[key] = old
+		seen := old
+		seen.add(at)
+		if !known || seen != old {
+			c.seen[key] = seen
+			c.touch(key)
+		}
+	}
+}
+
+func (c *clientSet) touch(key clientAddress) {
+	if c.dirty != nil {
+		c.dirty[key.block()] = struct{}{}
 	}
 }
 
@@ -81,6 +92,7 @@ func (c *clientSet) prune(before int64) {
 	for key, seen := range c.seen {
 		if seen.last < before {
 			delete(c.seen, key)
+			c.touch(key)
 		}
 	}
 }

@@ -105,7 +105,7 @@ func BenchmarkFile(b *testing.B) {
 						}
 						if commits {
 							files++
-							a.Commit(aggregator.File{Identity: strconv.Itoa(files), AccountID: "123456789012", Region: "eu-west-3", FlowLogID: "fl-1"}, d)
+							commitFile(b, a, aggregator.File{Identity: strconv.Itoa(files), AccountID: "123456789012", Region: "eu-west-3", FlowLogID: "fl-1"}, d)
 						}
 					}
 					b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "records/s")

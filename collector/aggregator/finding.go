@@ -1,6 +1,10 @@
 package aggregator
 
-import "github.com/vpcflow/vpcflow_exporter/collector/classifier"
+import (
+	"sync"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+)
 
 // FindingKind says what a Finding is about.
 type FindingKind uint8
@@ -16,6 +20,8 @@ const (
 	FindingOverlap
 	// FindingUnseenMiddlebox: clients of an account and region are behind a middlebox whose rows are not logged.
 	FindingUnseenMiddlebox
+	// FindingForgottenFiles: more files were committed than are remembered, so that the oldest are not known any more, should they be delivered again.
+	FindingForgottenFiles
 )
 
 // A Finding is something about the logs that an operator should know once. Its texts are safe as labels.
@@ -27,8 +33,9 @@ type Finding struct {
 	Detail            string
 }
 
-// findings collects what has not been told yet.
+// findings collects what has not been told yet. It is safe for concurrent use.
 type findings struct {
+	mu      sync.Mutex
 	told    map[Finding]struct{}
 	pending []Finding
 }
@@ -38,6 +45,8 @@ const maxFindings = 10_000
 
 // add collects a finding unless it has been told. Kinds that concern many interfaces are told for the first one.
 func (f *findings) add(finding Finding) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	key := finding
 	if key.Kind == FindingOverlap || key.Kind == FindingUnseenMiddlebox {
 		key.Interface = ""
@@ -54,10 +63,11 @@ func (f *findings) add(finding Finding) {
 
 // TakeFindings returns what was found since the last call; each finding comes once.
 func (a *Aggregator) TakeFindings() []Finding {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	pending := a.findings.pending
-	a.findings.pending = nil
+	f := &a.findings
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	pending := f.pending
+	f.pending = nil
 	return pending
 }
 

@@ -32,6 +32,7 @@ type netInterface struct {
 	sightedSince    int64    // sightedSince is the record time when they were begun.
 	legs            gatewayLegs
 	held            heldRows
+	written         *written // written is what a journal holds of it, nil without one.
 }
 
 // heldRows are the rows of an interface that are not counted yet. While a file is committed they are all of its rows.

@@ -7,10 +7,14 @@ import (
 
 // learn draws from an interface's rows what they prove: whether it is a NAT gateway, and who its clients are.
 func (a *Aggregator) learn(n *netInterface) {
+	a.touch(n)
 	was := n.role
 	n.decide()
 	if !n.role.IsNAT() {
-		delete(a.gateways, n.name)
+		if _, known := a.gateways[n.name]; known {
+			delete(a.gateways, n.name)
+			a.findNATScopes()
+		}
 		return
 	}
 	if n.role != was {
@@ -98,6 +102,7 @@ func (a *Aggregator) named(n *netInterface) bool {
 // lastNamed returns when a NAT gateway has last named an address of the interface as a client. To be a client is a fact about the interface, so it holds for all
 // of its addresses, and for rows of later files that show others.
 func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
+	before := n.named
 	try := func(address flowlog.Addr) {
 		if at, known := a.clients.named(n.place(), n.attributes.vpcID, address, n.life); known {
 			n.named = max(n.named, at)
@@ -110,6 +115,9 @@ func (a *Aggregator) lastNamed(n *netInterface) (last int64, ok bool) {
 	}
 	for _, address := range n.addresses.sorted {
 		try(address.address)
+	}
+	if n.named != before {
+		a.touch(n)
 	}
 	return n.named, n.named > 0 && n.named >= a.newest-forgetSeconds
 }

@@ -37,7 +37,7 @@ func commitWindows(t *testing.T, windows ...window) (a *aggregator.Aggregator, c
 		}
 		files++
 		file := aggregator.File{Identity: fmt.Sprintf("file-%d", files), AccountID: "123456789012", Region: "eu-west-3", FlowLogID: w.flowLogID}
-		a.Commit(file, delta(t, header, fmt.Sprintf("%s %d %d", row, end-59, end)))
+		commitFile(t, a, file, delta(t, header, fmt.Sprintf("%s %d %d", row, end-59, end)))
 	}
 	s := a.Snapshot()
 	return a, s.Dispositions[classifier.Counted].Bytes, s.Dispositions[classifier.OverlappingFlowLog].Bytes

@@ -10,6 +10,7 @@ import (
 
 // settle counts the rows of an interface that can be classified and holds the others.
 func (a *Aggregator) settle(n *netInterface) {
+	a.touch(n)
 	facts := a.facts(n)
 	h := &n.held
 	h.counts = Counts{}
@@ -143,5 +144,6 @@ func (a *Aggregator) Finish() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.endWaits(func(*netInterface) bool { return true })
-	a.publish()
+	// An error is that of the journal, which Err and Failed tell.
+	_ = a.persist(nil)
 }

@@ -74,17 +74,6 @@ func (s *Snapshot) Limited() iter.Seq[Series[string, uint64]] { return s.limited
 // Snapshot returns the totals as of the last commit. It takes no lock.
 func (a *Aggregator) Snapshot() *Snapshot { return a.snapshot.Load() }
 
-// CountFile counts a file that was not committed: a duplicate, a skipped, missing or failed one. Reason is "" or why.
-func (a *Aggregator) CountFile(result Result, reason string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	*a.totals.files.at(result, a.now())++
-	if reason != "" {
-		*a.totals.errors.at(idLabel(reason), a.now())++
-	}
-	a.publish()
-}
-
 // publish makes the totals visible to scrapes.
 func (a *Aggregator) publish() {
 	t := &a.totals

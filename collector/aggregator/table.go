@@ -15,6 +15,10 @@ type table[K comparable, V any] struct {
 	keys   []K
 	chunks []*[chunkRows]row[V]
 	shared []bool
+
+	tracks bool   // tracks: the rows that are written are noted, for a journal.
+	dirty  []int  // dirty are the rows written since clean.
+	marked []bool // marked are the same, by row.
 }
 
 type row[V any] struct {
@@ -42,6 +46,10 @@ func (t *table[K, V]) at(key K, now time.Time) *V {
 	if !ok {
 		i = t.add(key, now)
 	}
+	if t.tracks && !t.marked[i] {
+		t.marked[i] = true
+		t.dirty = append(t.dirty, i)
+	}
 	c := i / chunkRows
 	if t.shared[c] {
 		chunk := *t.chunks[c]
@@ -57,6 +65,9 @@ func (t *table[K, V]) add(key K, now time.Time) int {
 	i := len(t.keys)
 	t.index[key] = i
 	t.keys = append(t.keys, key)
+	if t.tracks {
+		t.marked = append(t.marked, false)
+	}
 	if i/chunkRows == len(t.chunks) {
 		t.chunks = append(t.chunks, new([chunkRows]row[V]))
 		t.shared = append(t.shared, false)
@@ -68,6 +79,14 @@ func (t *table[K, V]) add(key K, now time.Time) int {
 	}
 	t.chunks[c][i%chunkRows].created = now
 	return i
+}
+
+// clean forgets which rows were written.
+func (t *table[K, V]) clean() {
+	for _, i := range t.dirty {
+		t.marked[i] = false
+	}
+	t.dirty = t.dirty[:0]
 }
 
 // view is a table as it was at one moment.

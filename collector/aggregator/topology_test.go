@@ -210,7 +210,7 @@ func TestTimesThatCannotBe(t *testing.T) {
 	clock := now
 	b := aggregator.New(aggregator.DefaultConfig(), fixedPrice(0.05), func() time.Time { return clock })
 	row := func(identity string) {
-		b.Commit(aggregator.File{Identity: identity, AccountID: "123456789012", Region: "eu-west-3", Time: clock}, delta(t, "interface-id srcaddr dstaddr bytes", "eni-1 10.0.1.5 203.0.113.5 10 - -"))
+		commitFile(t, b, aggregator.File{Identity: identity, AccountID: "123456789012", Region: "eu-west-3", Time: clock}, delta(t, "interface-id srcaddr dstaddr bytes", "eni-1 10.0.1.5 203.0.113.5 10 - -"))
 	}
 	row("1")
 	clock = clock.Add(31 * time.Minute)
@@ -241,7 +241,7 @@ func TestOldFilesWithATimeInTheFuture(t *testing.T) {
 		at(conversation[0], age), "eni-x i-1 10.0.1.9 203.0.113.5 10.0.1.9 203.0.113.5 1 5 99999999999", at(conversation[1], age),
 	} {
 		file := aggregator.File{Identity: strconv.Itoa(i), AccountID: "123456789012", Region: "eu-west-3", Time: now.Add(-age)}
-		a.Commit(file, delta(t, header, row))
+		commitFile(t, a, file, delta(t, header, row))
 	}
 	a.Finish()
 	if got := a.Snapshot().Dispositions[classifier.NATPublicLeg].Bytes; got != 1000 {

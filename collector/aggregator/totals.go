@@ -129,10 +129,23 @@ type totals struct {
 	compressed, inflated, foldings uint64
 }
 
-func (t *totals) init(limit int, now time.Time) {
-	t.limit, t.started = limit, now
+// begin makes what is there from the start, as far as it is not yet.
+func (t *totals) begin(now time.Time) {
+	if t.started.IsZero() {
+		t.started = now
+	}
 	for _, r := range Results() {
-		t.files.at(r, now)
+		if !t.files.has(r) {
+			t.files.at(r, now)
+		}
+	}
+}
+
+// countFile counts files that were not committed.
+func (t *totals) countFile(c fileCount, n uint64, now time.Time) {
+	*t.files.at(c.result, now) += n
+	if c.reason != "" {
+		*t.errors.at(idLabel(c.reason), now) += n
 	}
 }
 

@@ -170,7 +170,9 @@ func TestSameWordsAsFormatInfo(t *testing.T) {
 		delta := aggregator.NewDelta(classifier.NewNetworks(nil), 100)
 		delta.Add(&flowlog.Record{Format: f, Status: flowlog.StatusNoData})
 		a := aggregator.New(aggregator.DefaultConfig(), unpriced{}, time.Now)
-		a.Commit(aggregator.File{Identity: "a"}, delta)
+		if _, err := a.Commit(aggregator.File{Identity: "a"}, delta); err != nil {
+			t.Fatal(err)
+		}
 		for series := range a.Snapshot().Formats() {
 			info := series.Labels
 			if info.NATRecognition != d.NATRecognition || info.FieldsVersion != strconv.Itoa(d.FieldsVersion) {

@@ -117,7 +117,7 @@ func (x *explainer) learn(i int, f File) error {
 		return nil
 	})
 	if err == nil {
-		x.aggregator.Commit(fileOf(i, f), d)
+		_, err = x.aggregator.Commit(fileOf(i, f), d)
 	}
 	return err
 }

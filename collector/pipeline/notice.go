@@ -79,6 +79,8 @@ func (p *Pipeline) report(findings []aggregator.Finding) {
 			logger.Warn("Two flow logs cover one interface, the rows of the second are not counted", "flow_log_id", f.FlowLogID, "owner", f.Detail)
 		case aggregator.FindingUnseenMiddlebox:
 			logger.Warn("Clients are behind a NAT gateway or firewall whose rows are not logged: their traffic counts with path unseen_middlebox and without a price")
+		case aggregator.FindingForgottenFiles:
+			p.logger.Warn("More files than can be remembered, an old one that is delivered again would count again")
 		}
 	}
 }

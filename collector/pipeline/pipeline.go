@@ -63,11 +63,14 @@ type Pipeline struct {
 	now        func() time.Time
 	formats    formatLog
 	refused    refusedFiles
+	stateRetry time.Duration
 }
 
 // New returns a pipeline that does nothing before Run. Queue is nil where files come from elsewhere.
 func New(config Config, q *queue.Queue, store Store, a *aggregator.Aggregator, logger *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Pipeline {
-	p := &Pipeline{queue: q, store: store, aggregator: a, logger: logger, metrics: newMetrics(reg), now: now, formats: formatLog{logger: logger}}
+	p := &Pipeline{
+		queue: q, store: store, aggregator: a, logger: logger, metrics: newMetrics(reg), now: now, formats: formatLog{logger: logger}, stateRetry: stateRetry,
+	}
 	p.config.Store(&config)
 	return p
 }
@@ -79,6 +82,9 @@ func (p *Pipeline) Reconfigure(config Config) { p.config.Store(&config) }
 func (p *Pipeline) Ready() error {
 	if err := p.queue.Ready(); err != nil {
 		return err
+	}
+	if err := p.aggregator.Err(); err != nil {
+		return fmt.Errorf("no file is counted: %w", err)
 	}
 	return p.refused.err()
 }
@@ -117,6 +123,7 @@ func (p *Pipeline) receive(ctx, work context.Context, free chan *worker, busy *s
 	if len(workers) == 0 {
 		return
 	}
+	p.awaitState(ctx)
 	messages, err := p.queue.Receive(ctx, len(workers))
 	if err != nil {
 		messages = nil // Only the end of ctx is an error; the queue retries and reports all others itself.
@@ -132,6 +139,28 @@ func (p *Pipeline) receive(ctx, work context.Context, free chan *worker, busy *s
 			free <- w
 		})
 	}
+}
+
+// stateRetry is how long it takes to notice that the state can be written again.
+const stateRetry = 5 * time.Second
+
+// awaitState returns when the state can be written, or when ctx ends. A message that cannot be counted is better left in the queue, for each receive brings it
+// nearer to the dead-letter queue.
+func (p *Pipeline) awaitState(ctx context.Context) {
+	if p.aggregator.Err() == nil {
+		return
+	}
+	p.logger.Error("Stopped receiving until the state can be written", "err", p.aggregator.Err())
+	tick := time.NewTicker(p.stateRetry)
+	defer tick.Stop()
+	for p.aggregator.Retry() != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	p.logger.Info("State can be written again")
 }
 
 // takeFree waits for one free worker and takes all that are free then, none if ctx ends first.

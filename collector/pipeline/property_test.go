@@ -151,8 +151,8 @@ func readStored(t *testing.T, s flowgen.Scenario, files []flowgen.File, store fu
 		if err != nil {
 			t.Fatalf("read %s: %v", key, err)
 		}
-		if !a.Commit(file, w.delta) {
-			t.Fatalf("file %s was known", key)
+		if committed, err := a.Commit(file, w.delta); err != nil || !committed {
+			t.Fatalf("file %s: got committed %t, %v", key, committed, err)
 		}
 	}
 	return ledger(t, a.Snapshot())

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
@@ -45,7 +46,7 @@ func (p *Pipeline) settleFailed(ctx context.Context, m *queue.Message, failures 
 	for _, f := range failures {
 		p.logger.Warn("Failed file", "err", f.err, "receive_count", m.ReceiveCount)
 		switch {
-		case objstore.Transient(f.err):
+		case objstore.Transient(f.err), errors.Is(f.err, aggregator.ErrNotWritten):
 			transient = true
 		case flowlog.Reason(f.err) == "":
 			// The store refuses, or is not the right one.

@@ -104,9 +104,13 @@ func (w *worker) file(ctx context.Context, m *queue.Message, object s3event.Obje
 		// Somebody else owns the message now, or the shutdown grace is over: nothing of the file may count.
 		return context.Cause(ctx)
 	}
+	committed := false
+	if err == nil {
+		committed, err = p.aggregator.Commit(file, w.delta)
+	}
 	var skipped errSkipped
 	switch {
-	case err == nil && p.aggregator.Commit(file, w.delta):
+	case committed:
 		p.committed(m, object, file, w.delta)
 		return nil
 	case err == nil, errors.Is(err, errDuplicate):
@@ -139,6 +143,9 @@ func (p *Pipeline) committed(m *queue.Message, object s3event.Object, file aggre
 
 // reason names why a file failed.
 func reason(err error) string {
+	if errors.Is(err, aggregator.ErrNotWritten) {
+		return "state"
+	}
 	if r := flowlog.Reason(err); r != "" && !objstore.Transient(err) {
 		return r
 	}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
+)
+
+// TestStateFull leaves the state no space: nothing is counted or lost, and readiness says why until there is space again.
+func TestStateFull(t *testing.T) {
+	s := newStand(t, 5)
+	s.config.State.Path = smallFileSystem(t)
+	s.config.Workers = 1 // Another one would be receiving already.
+	d := s.start()
+	d.ready(http.StatusOK, "OK")
+	ballast := filepath.Join(s.config.State.Path, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
+	}
+	text := []byte("account-id interface-id srcaddr dstaddr bytes end log-status\n")
+	for i := range 2000 {
+		text = fmt.Appendf(text, "123456789012 eni-%05x - - - 1773480359 NODATA\n", i)
+	}
+	s.deliver(logKey("1"), flowgen.Gzip(text))
+	d.ready(http.StatusServiceUnavailable, "no file is counted: ")
+	d.ready(http.StatusServiceUnavailable, "no space left for the state")
+	d.await(returned, 1).nothingCounted(t)
+	s.waitForLog("Stopped receiving until the state can be written")
+	if p := d.scrape(); p.values[failed] != 0 {
+		t.Errorf("a count is visible that a kill would take back: %v", p.values[failed])
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	d.ready(http.StatusOK, "OK")
+	d.await(failed, 1).check(t, map[string]float64{`vpcflow_file_errors_total{reason="state"}`: 1})
+	s.pass(time.Minute)
+	d.await(processed, 1).check(t, map[string]float64{`vpcflow_records_total{disposition="no_data"}`: 2000})
+	s.depth(0, 0)
+}
+
+// smallFileSystem mounts a file system of 4 MiB, which takes the right to do so.
+func smallFileSystem(t *testing.T) (directory string) {
+	t.Helper()
+	directory = t.TempDir()
+	if err := syscall.Mount("none", directory, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("mount a file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(directory, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return directory
+}
