@@ -103,7 +103,7 @@ func (a *Aggregator) restoreClock(key, value []byte) error {
 	return nil
 }
 
-// load replaces everything by what the journal holds. After an error the aggregator is of no use.
+// load replaces everything by what the journal holds, and leaves it to configure to bring that into effect. After an error the aggregator is of no use.
 func (a *Aggregator) load(journal Journal) error {
 	a.empty()
 	known := newDuplicates()
@@ -125,7 +125,6 @@ func (a *Aggregator) load(journal Journal) error {
 			return fmt.Errorf("decode interface %q of %q in %q: a part of it is missing", n.name.id, n.name.account, n.name.region)
 		}
 	}
-	a.findNATScopes()
 	a.duplicates.replace(known)
 	for _, s := range stores {
 		s.clean()

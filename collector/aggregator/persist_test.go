@@ -517,3 +517,73 @@ func TestForgottenFiles(t *testing.T) {
 		t.Errorf("memory differs from the journal:\n%s", diff)
 	}
 }
+
+// TestForgottenInterfaces lets what has had no rows for a day be forgotten, and interfaces beyond their bound: in memory and in the journal.
+func TestForgottenInterfaces(t *testing.T) {
+	s := flowgen.Random(cmp.Or(*seed, 1), flowgen.Options{})
+	r, journal := newRun(s), newMemoryJournal()
+	r.open(t, journal)
+	for _, f := range slices.Concat(s.Leading, s.Files, s.Closing) {
+		if err := r.commit(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := len(r.a.interfaces)
+	r.now = r.now.Add(72 * time.Hour)
+	f := s.Closing[0]
+	f.Key, f.Time = "later", r.now
+	f.Text = fmt.Appendf(nil, "account-id interface-id srcaddr dstaddr bytes end log-status\n999999999999 eni-late - - - %d NODATA\n", r.now.Unix())
+	if err := r.commit(f); err != nil {
+		t.Fatal(err)
+	}
+	if before < 2 || len(r.a.interfaces) != 1 || len(r.a.clients.seen) != 0 || len(r.a.clocks) != 1 {
+		t.Errorf("got %d interfaces, before %d, %d clients and %d clocks", len(r.a.interfaces), before, len(r.a.clients.seen), len(r.a.clocks))
+	}
+	if diff := diff(dump(r.a), journal.records); diff != "" {
+		t.Errorf("memory differs from the journal:\n%s", diff)
+	}
+}
+
+// TestReconfigureIsWritten changes the configuration between files, in the running aggregator and at a restart, which must be the same.
+func TestReconfigureIsWritten(t *testing.T) {
+	first := cmp.Or(*seed, rand.Uint64())
+	t.Logf("seed %d", first)
+	for i := range uint64(max(*scenarios/3, 1)) {
+		s := flowgen.Random(first+i, flowgen.Options{})
+		random := rand.New(rand.NewPCG(first+i, 4))
+		reloaded, restarted := newRun(s), newRun(s)
+		journal, other := newMemoryJournal(), newMemoryJournal()
+		reloaded.open(t, journal)
+		restarted.open(t, other)
+		for _, f := range slices.Concat(s.Leading, s.Files, s.Closing) {
+			if err := cmp.Or(reloaded.commit(f), restarted.commit(f)); err != nil {
+				t.Fatal(err)
+			}
+			if random.IntN(2) == 0 {
+				reloaded.config = randomConfig(random, reloaded)
+				reloaded.a.Reconfigure(reloaded.config)
+				restarted.config = reloaded.config
+				restarted.open(t, other)
+			}
+			if diff := diff(journal.records, dump(reloaded.a)); diff != "" {
+				t.Fatalf("rerun with -seed=%d -scenarios=1: after %s the journal differs from memory:\n%s", first+i, f.Key, diff)
+			}
+		}
+		if diff := diff(other.records, journal.records); diff != "" {
+			t.Fatalf("rerun with -seed=%d -scenarios=1: a restart differs from a reload:\n%s", first+i, diff)
+		}
+	}
+}
+
+// randomConfig names some interfaces as gateways, or none.
+func randomConfig(random *rand.Rand, r *scenarioRun) Config {
+	config := r.config
+	config.Vantage = []Vantage{VantageAuto, VantageGateway, VantageClient}[random.IntN(3)]
+	config.NATGateways = nil
+	for _, name := range slices.SortedFunc(maps.Keys(r.a.interfaces), compareNames) {
+		if random.IntN(4) == 0 {
+			config.NATGateways = append(config.NATGateways, Gateway{ENI: name.id})
+		}
+	}
+	return config
+}

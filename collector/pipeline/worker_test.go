@@ -184,3 +184,59 @@ func TestLostAfterCommit(t *testing.T) {
 		})
 	}
 }
+
+// fullJournal has no space until told otherwise.
+type fullJournal struct {
+	full    bool
+	written int
+}
+
+func (j *fullJournal) Write(aggregator.Batch) error {
+	if j.full {
+		return fmt.Errorf("write: %w", aggregator.ErrFull)
+	}
+	j.written++
+	return nil
+}
+
+func (j *fullJournal) Load(func(bucket string, key, value []byte) error) error { return nil }
+
+// TestFullState gives a message back while the state has no space, does not receive until there is some, and then goes on.
+func TestFullState(t *testing.T) {
+	r := newRig(t)
+	journal := &fullJournal{}
+	a, err := aggregator.Open(aggregator.DefaultConfig(), NewPricer(pricing.NewBook(newPrices(t, pricing.DefaultConfig())), r.pipeline.logger), time.Now, journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.aggregator, r.pipeline.aggregator, r.pipeline.stateRetry = a, a, time.Millisecond
+	journal.full = true
+	r.put("a.gz")
+	r.handle(t.Context())
+	r.check(0, 1, 0, 0, 1)
+	if err := r.pipeline.Ready(); !errors.Is(err, aggregator.ErrFull) {
+		t.Errorf("got ready %v", err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	r.pipeline.awaitState(stopped)
+	if a.Err() == nil {
+		t.Error("the state can be written")
+	}
+	journal.full = false
+	r.pipeline.awaitState(t.Context())
+	if err := r.pipeline.Ready(); errors.Is(err, aggregator.ErrFull) {
+		t.Errorf("got ready %v", err)
+	}
+	// What failed meanwhile is counted now.
+	for m := range a.Snapshot().FileErrors() {
+		if m.Labels != "state" || m.Value != 1 {
+			t.Errorf("got %d errors for reason %s", m.Value, m.Labels)
+		}
+	}
+	for m := range a.Snapshot().Files() {
+		if want := uint64(0); m.Labels == aggregator.Failed && m.Value != 1 || m.Labels != aggregator.Failed && m.Value != want {
+			t.Errorf("got %d files %s", m.Value, m.Labels)
+		}
+	}
+}

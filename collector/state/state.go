@@ -39,6 +39,7 @@ type State struct {
 	path    string
 	db      *bbolt.DB
 	metrics *metrics // metrics is nil for a state that is only read.
+	broken  bool     // broken: a transaction was not ended, which Close would wait for.
 }
 
 // Open opens the state in a directory, which is made if missing, locks it against other processes and checks all of it. Errors name the file, and say what an
@@ -163,8 +164,13 @@ func (s *State) begin(directory string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// Close releases the file.
-func (s *State) Close() error { return s.db.Close() }
+// Close releases the file. What was not written durably is not in it.
+func (s *State) Close() error {
+	if s.broken {
+		return nil // The end of the process releases it.
+	}
+	return s.db.Close()
+}
 
 // Size returns the size of the file in bytes.
 func (s *State) Size() int64 {

@@ -14,7 +14,7 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 )
 
-// update runs one transaction. What panics in it is no more than an error: the process is going to end in order.
+// update runs one transaction. What panics in it is no more than an error, after which the file is not used again: the process is going to end in order.
 func (s *State) update(change func(*writer) error) (err error) {
 	tx, err := s.db.Begin(true)
 	if err != nil {
@@ -22,21 +22,18 @@ func (s *State) update(change func(*writer) error) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
+			s.broken = true
 			err = fmt.Errorf("commit transaction: %v", p)
 		}
 	}()
 	w := &writer{tx: tx, buckets: make(map[string]*bucketWriter)}
-	if err := cmpErr(change(w), w.writeDigests); err != nil {
+	if err = change(w); err == nil {
+		err = w.writeDigests()
+	}
+	if err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	return classify(tx.Commit())
-}
-
-func cmpErr(err error, then func() error) error {
-	if err != nil {
-		return err
-	}
-	return then()
 }
 
 // A writer makes the changes of one transaction and keeps the digests.
