@@ -118,6 +118,7 @@ fuzz: ## Runs each fuzz target for FUZZTIME.
 # Runs a test of the built program for as long as it takes. The report goes to
 # stdout, all else to stderr.
 define LONG_TEST
+	@$(MAKE) --no-print-directory build >&2
 	@echo ">> running $(1) with seed $(SEED)" >&2; report=$$(mktemp) || exit 1; status=0; \
 	$(GO) test ./cmd/vpcflow_exporter -count=1 -timeout 0 -run '$(1)' -chaos.binary="$(CURDIR)/vpcflow_exporter" \
 		-chaos.seed=$(SEED) -chaos.output="$$report" $(2) >&2 || status=$$?; \
@@ -125,11 +126,11 @@ define LONG_TEST
 endef
 
 .PHONY: chaos
-chaos: build ## Kills the exporter under faults of S3 and SQS for CHAOS, from SEED on.
+chaos: ## Kills the exporter under faults of S3 and SQS for CHAOS, from SEED on.
 	$(call LONG_TEST,^TestChaos$$/^durable$$,-chaos.duration=$(CHAOS))
 
 .PHONY: soak
-soak: build ## Has one process read FILES files, and samples what it needs.
+soak: ## Has one process read FILES files, and samples what it needs.
 	$(call LONG_TEST,^TestSoak$$,-soak.files=$(FILES))
 
 .PHONY: lint

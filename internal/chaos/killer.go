@@ -17,6 +17,8 @@ const (
 	BeforeDelete Point = "between_commit_and_delete"
 	AfterDelete  Point = "after_delete"
 	AtRandom     Point = "at_random"
+	// WhileStarting is before the exporter listens, at any moment: perhaps while it reads its state.
+	WhileStarting Point = "while_starting"
 )
 
 // A trigger is what the traffic shows when a kill is due.
@@ -160,6 +162,13 @@ func (k *killer) take(t trigger) *kill {
 		k.victim.doom()
 	}
 	return next
+}
+
+// countStart counts a process that was killed before it listened.
+func (k *killer) countStart() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kills[WhileStarting]++
 }
 
 // settled tells what became of a file after a kill at its end: it was read again, or its message was deleted unread.

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ import (
 )
 
 const (
+	// A process that is to die while it starts is killed within so long.
+	startTakes = 60 * time.Millisecond
 	// A round looks around so often, and scrapes.
 	glance      = 2 * time.Millisecond
 	scrapeEvery = 15 * time.Millisecond
@@ -132,14 +135,10 @@ func (r *round) run(ctx context.Context) error {
 
 // start begins a life of the exporter, and holds its first page against the last one of the life before.
 func (r *round) start(ctx context.Context) error {
-	path := filepath.Join(r.dir, "config.yaml")
-	if err := os.WriteFile(path, []byte(r.configuration()), 0o600); err != nil {
+	if err := os.WriteFile(r.configPath(), []byte(r.configuration()), 0o600); err != nil {
 		return err
 	}
-	command := r.config.Command("--config.file="+path, "--web.listen-address=127.0.0.1:0")
-	command.Env = append(command.Environ(), r.cloud.environment(r.sdkAttempts)...)
-	fmt.Fprintln(r.log, "--- start")
-	p, err := start(ctx, command, r.log)
+	p, err := start(ctx, r.command(), r.log)
 	if err != nil {
 		return err
 	}
@@ -152,6 +151,16 @@ func (r *round) start(ctx context.Context) error {
 	}
 	go r.watch(ctx, p)
 	return nil
+}
+
+func (r *round) configPath() string { return filepath.Join(r.dir, "config.yaml") }
+
+// command is a life of the exporter that has not begun.
+func (r *round) command() *exec.Cmd {
+	fmt.Fprintln(r.log, "--- start")
+	command := r.config.Command("--config.file="+r.configPath(), "--web.listen-address=127.0.0.1:0")
+	command.Env = append(command.Environ(), r.cloud.environment(r.sdkAttempts)...)
+	return command
 }
 
 // configuration is the exporter's configuration file.
@@ -329,7 +338,28 @@ func (r *round) revive(ctx context.Context, k kill) error {
 	}
 	r.cloud.expire()
 	r.moved, r.progress = time.Now(), time.Now()
+	for r.rng.IntN(5) == 0 {
+		if err := r.stillborn(); err != nil {
+			return err
+		}
+	}
 	return r.start(ctx)
+}
+
+// stillborn begins a life of the exporter and ends it within the time that a start takes.
+func (r *round) stillborn() error {
+	command := r.command()
+	command.Stdout, command.Stderr = r.log, r.log
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("start exporter: %w", err)
+	}
+	time.Sleep(time.Duration(r.rng.Int64N(int64(startTakes)))) // The moment of a kill is the one thing here that is about time.
+	_ = command.Process.Kill()                                 // It may have ended, which the next line tells.
+	if err := command.Wait(); command.ProcessState.Exited() {
+		return fmt.Errorf("the exporter ended while it started: %w; see %s", err, r.log.Name())
+	}
+	r.killer.countStart()
+	return nil
 }
 
 // terminate ends the exporter as an operator does. It stays until a last scrape.
