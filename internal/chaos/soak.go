@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
@@ -61,7 +63,9 @@ func Soak(ctx context.Context, config SoakConfig) (SoakReport, error) {
 	}
 	r.weather.settle()
 	r.portion = 64
-	s := &soak{round: r, report: &report, scenario: flowgen.Random(config.Seed, flowgen.Options{Everyday: true, Start: time.Now().UTC().Truncate(time.Hour).Add(-trafficAge)})}
+	s := &soak{round: r, report: &report, scenario: flowgen.Random(config.Seed, flowgen.Options{
+		Everyday: true, Start: time.Now().UTC().Truncate(time.Hour).Add(-trafficAge),
+	})}
 	r.load.scenario = s.scenario
 	r.load.want = totals{}
 	began := time.Now()
@@ -107,12 +111,45 @@ func (s *soak) run(ctx context.Context, files int) error {
 			return err
 		}
 	}
+	if err := s.end(ctx); err != nil {
+		return err
+	}
 	s.report.Files = s.files
 	if err := s.round.compare(ctx); err != nil {
 		return err
 	}
 	s.report.Equal = true
 	return errors.Join(s.flat(), s.round.terminate(ctx))
+}
+
+// end lets record time pass, which stood still in traffic of the same minutes again and again: rows that wait for a decision wait no longer.
+func (s *soak) end(ctx context.Context) error {
+	var closing []flowgen.File
+	for _, f := range s.scenario.Closing {
+		closing = append(closing, delayed(f, time.Hour))
+		s.round.load.want.ledger.Records[flowgen.NoData] += uint64(f.Lines)
+	}
+	return s.read(ctx, closing)
+}
+
+// delayed returns a file whose records are later.
+func delayed(f flowgen.File, by time.Duration) flowgen.File {
+	var text strings.Builder
+	var names []string
+	for line := range strings.Lines(string(f.Text)) {
+		fields := strings.Fields(line)
+		if names == nil {
+			names = fields
+		}
+		for i, name := range names {
+			if seconds, err := strconv.ParseInt(fields[i], 10, 64); err == nil && (name == "start" || name == "end") {
+				fields[i] = strconv.FormatInt(seconds+int64(by/time.Second), 10)
+			}
+		}
+		text.WriteString(strings.Join(fields, " ") + "\n")
+	}
+	f.Time, f.Text = f.Time.Add(by), []byte(text.String())
+	return f
 }
 
 // read has files read, under names that were never there before.
