@@ -6,6 +6,9 @@ FUZZTIME       ?= 30s
 BENCHCOUNT     ?= 1
 BENCH          ?= .
 BENCHFLAGS     ?=
+CHAOS          ?= 5m
+SEED           ?= $(shell date +%s)
+FILES          ?= 20000
 IMAGE          ?= vpcflow_exporter
 CROSS          ?= linux/arm64 darwin/arm64
 ISAL_ARCH      ?= $(shell $(GO) env GOARCH)
@@ -137,6 +140,24 @@ fuzz: ## Runs each fuzz target for FUZZTIME.
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package || exit 1; \
 		done; \
 	done
+
+# Runs a test of the built program for as long as it takes. The report goes to
+# stdout, all else to stderr.
+define LONG_TEST
+	@$(MAKE) --no-print-directory build >&2
+	@echo ">> running $(1) with seed $(SEED)" >&2; report=$$(mktemp) || exit 1; status=0; \
+	$(GO) test ./cmd/vpcflow_exporter -count=1 -timeout 0 -run '$(1)' -chaos.binary="$(CURDIR)/vpcflow_exporter" \
+		-chaos.seed=$(SEED) -chaos.output="$$report" $(2) >&2 || status=$$?; \
+	cat "$$report"; rm -f "$$report"; exit $$status
+endef
+
+.PHONY: chaos
+chaos: ## Kills the exporter under faults of S3 and SQS for CHAOS, from SEED on.
+	$(call LONG_TEST,^TestChaos$$/^durable$$,-chaos.duration=$(CHAOS))
+
+.PHONY: soak
+soak: ## Has one process read FILES files, and samples what it needs.
+	$(call LONG_TEST,^TestSoak$$,-soak.files=$(FILES))
 
 .PHONY: lint
 lint: golangci-lint ## Runs golangci-lint.

@@ -24,7 +24,7 @@ func TestDemoTraffic(t *testing.T) {
 	for from := testNow.Add(-45 * time.Minute); from.Before(testNow); from = from.Add(15 * time.Minute) {
 		simulator.Step(t.Context(), from, from.Add(15*time.Minute))
 		p = d.await(deleted, float64(s.cloud.SQS.Requests("SendMessage")))
-		want, got := simulator.Ledger(), ledgerOf(p)
+		want, got := simulator.Ledger(), ledgerOf(t, p)
 		if lines := p.sum("vpcflow_records_total") + p.values["vpcflow_held_records"]; lines != float64(want.TotalRecords()) {
 			t.Errorf("until %s: got %v lines, want %d", from, lines, want.TotalRecords())
 		}

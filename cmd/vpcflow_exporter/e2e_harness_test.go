@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
+	"github.com/vpcflow/vpcflow_exporter/internal/chaos"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
@@ -533,31 +534,13 @@ func (b *logBuffer) String() string {
 }
 
 // ledgerOf returns a page in the terms of the traffic generator.
-func ledgerOf(p page) flowgen.Ledger {
-	got := flowgen.Ledger{
-		NATBytes: map[flowgen.NATKey]uint64{}, Bytes: map[flowgen.BytesKey]uint64{}, Packets: map[flowgen.PacketsKey]uint64{},
-		Records: map[flowgen.Disposition]uint64{}, ObservedBytes: map[flowgen.Disposition]uint64{},
+func ledgerOf(t *testing.T, p page) flowgen.Ledger {
+	t.Helper()
+	ledger, err := chaos.ParseLedger(p.text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, s := range p.samples {
-		l, n := s.labels, uint64(s.value)
-		switch s.name {
-		case "vpcflow_nat_bytes_total":
-			got.NATBytes[natKey(l)] = n
-		case "vpcflow_bytes_total":
-			got.Bytes[flowgen.BytesKey{
-				AccountID: l["account_id"], Region: l["region"], Direction: flowgen.Direction(l["direction"]), Path: flowgen.Path(l["path"]), Service: l["aws_service"],
-			}] = n
-		case "vpcflow_packets_total":
-			got.Packets[flowgen.PacketsKey{
-				AccountID: l["account_id"], Region: l["region"], Direction: flowgen.Direction(l["direction"]), Path: flowgen.Path(l["path"]),
-			}] = n
-		case "vpcflow_records_total":
-			got.Records[flowgen.Disposition(l["disposition"])] = n
-		case "vpcflow_observed_bytes_total":
-			got.ObservedBytes[flowgen.Disposition(l["disposition"])] = n
-		}
-	}
-	return got
+	return ledger
 }
 
 func natKey(l map[string]string) flowgen.NATKey {

@@ -102,7 +102,7 @@ func (s *stand) announceOthers() (messages int, deletions float64) {
 // checkLedger compares the page with what must have been counted, dollars included.
 func checkLedger(t *testing.T, p page, want flowgen.Ledger, gateways ...*flowgen.Gateway) {
 	t.Helper()
-	if diff := want.Diff(ledgerOf(p)); diff != "" {
+	if diff := want.Diff(ledgerOf(t, p)); diff != "" {
 		t.Errorf("page differs from the ledger:\n%s", diff)
 	}
 	if got := p.sum("vpcflow_records_total") + p.values["vpcflow_held_records"]; got != float64(want.TotalRecords()) {

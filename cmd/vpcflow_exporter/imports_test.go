@@ -134,6 +134,11 @@ var importRules = map[string]importRule{
 		libs:   []string{"parquet"},
 		reason: "what writes Parquet for tests must share nothing with what reads it",
 	},
+	"internal/chaos": {
+		own:    []string{"internal/awstest", "internal/flowgen"},
+		libs:   []string{"aws sqs", "client model", "common"},
+		reason: "the chaos sees the exporter from outside, as a process, its requests and its pages",
+	},
 	"internal/demo": {
 		own:    []string{"internal/flowgen"},
 		libs:   []string{"aws", "aws s3", "aws sqs"},

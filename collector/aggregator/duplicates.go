@@ -143,9 +143,14 @@ func (d *duplicates) forgettable(maxAge time.Duration, now time.Time, limit, mor
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	files := len(d.files) + more
+	newestName := d.newestName(now)
 	var rest []fileHour
 	for hour := range d.hours {
-		if hour.expired(maxAge, now) {
+		clock := now
+		if hour.named {
+			clock = newestName
+		}
+		if hour.expired(maxAge, clock) {
 			hours = append(hours, hour)
 			files -= len(d.hours[hour])
 		} else {
@@ -164,6 +169,18 @@ func (d *duplicates) forgettable(maxAge time.Duration, now time.Time, limit, mor
 		files -= len(d.hours[hour])
 	}
 	return hours, early
+}
+
+// newestName returns the end of the newest hour in the names of files, which is AWS's clock, but never later than now. A clock of this machine that runs
+// ahead for a while must not make it forget files that can come again once the clock is right.
+func (d *duplicates) newestName(now time.Time) time.Time {
+	newest := fileHour{}
+	for hour := range d.hours {
+		if hour.named && hour.hour > newest.hour {
+			newest = hour
+		}
+	}
+	return minTime(now, newest.begin().Add(time.Hour))
 }
 
 // byDay counts the files by the day of their hours.

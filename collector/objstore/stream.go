@@ -174,13 +174,15 @@ func (st *stream) resumeOnce() error {
 	if err != nil {
 		return err
 	}
-	return st.checkRange(aws.ToString(out.ContentRange))
+	return st.checkPiece(aws.ToString(out.ContentRange), aws.ToString(out.ETag))
 }
 
-// checkRange compares the piece that S3 sends with the one asked for.
-func (st *stream) checkRange(contentRange string) error {
+// checkPiece compares the piece that S3 sends with the one asked for. Stores that speak S3's protocol may not know If-Match, and send what is there now.
+func (st *stream) checkPiece(contentRange, etag string) error {
 	start, total, ok := parseContentRange(contentRange)
 	switch {
+	case etag != "" && etag != st.ifMatch:
+		return fmt.Errorf("%w: its ETag was %q and is %q", ErrChanged, st.ifMatch, etag)
 	case !ok:
 		return fmt.Errorf("%w: broke at byte %d and the store does not resume, content range is %q",
 			ErrTruncated, st.offset, contentRange)

@@ -219,6 +219,9 @@ func TestResumeRefused(t *testing.T) {
 		"another total": {
 			answer(206, string(whole[400:]), "Content-Range", "bytes 400-999/1001"), ErrChanged, "changed",
 		},
+		"another version of a store without If-Match": {
+			answer(206, string(pattern(2000)[1400:]), "Content-Range", "bytes 400-999/1000", "ETag", `"another"`), ErrChanged, "changed",
+		},
 		"odd content range": {
 			answer(206, string(whole[400:]), "Content-Range", "bytes x-999/1000"), ErrTruncated, "truncated_body",
 		},

@@ -43,6 +43,9 @@ type Options struct {
 	With []Topology
 	// Vantage is left to chance where empty.
 	Vantage Vantage
+	// Start is when the traffic begins, on a full minute; a day in March 2026 where zero. Leading files are three hours older, closing ones up to
+	// three hours younger.
+	Start time.Time
 }
 
 // GatewayConfig is an item of the exporter's nat_gateways setting.
@@ -104,8 +107,8 @@ func (s Scenario) String() string {
 
 const defaultConversations = 80
 
-// start is when the traffic of every scenario begins.
-var start = time.Date(2026, 3, 14, 9, 25, 0, 0, time.UTC)
+// defaultStart is when the traffic of a scenario begins that says nothing else.
+var defaultStart = time.Date(2026, 3, 14, 9, 25, 0, 0, time.UTC)
 
 // Random returns the scenario of a seed: the same for the same seed and options.
 func Random(seed uint64, opt Options) Scenario {
@@ -115,6 +118,10 @@ func Random(seed uint64, opt Options) Scenario {
 	}
 	if opt.Conversations == 0 {
 		opt.Conversations = defaultConversations
+	}
+	start := opt.Start
+	if start.IsZero() {
+		start = defaultStart
 	}
 	n := newRandomNetwork(rng, opt)
 	s := Scenario{
