@@ -128,6 +128,11 @@ bench-peers: ## Measures beside other readers (docs/performance.md); BENCHFLAGS 
 	@$(GO) run ./bench $(BENCHFLAGS)
 
 # Little time to make inputs smaller: for binary ones it is all that FUZZTIME gives.
+.PHONY: pgo
+pgo: ## Measures where the time of reading files goes, which guides the compiler from then on.
+	@echo ">> profiling"
+	@$(GO) test -trimpath -run '^$$' -bench 'BenchmarkFile/' -benchtime 3s -cpuprofile "$(CURDIR)/cmd/vpcflow_exporter/default.pgo" -o /dev/null ./collector/aggregator
+
 .PHONY: fuzz
 fuzz: ## Runs each fuzz target for FUZZTIME.
 	@echo ">> fuzzing each target for $(FUZZTIME)"

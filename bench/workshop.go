@@ -60,10 +60,13 @@ func complaint(stderr string) string {
 // address matches where a program wanted to go, which is of its machine and not for a document.
 var address = regexp.MustCompile(`\w+://\S*`)
 
+// releaseProfile guides the compiler of the exporter, and so of what measures it.
+const releaseProfile = "cmd/vpcflow_exporter/default.pgo"
+
 // build builds a Go program of this repository, without C unless there are tags, and returns its path.
 func (w *workshop) build(ctx context.Context, name, pkg, tags string) (string, error) {
 	path := filepath.Join(w.dir, "bin", name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-tags="+tags, "-o", path, pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-pgo="+filepath.Join(w.root, releaseProfile), "-tags="+tags, "-o", path, pkg)
 	cmd.Dir = w.root
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED="+map[bool]string{true: "0", false: "1"}[tags == ""])
 	_, err := output(cmd)

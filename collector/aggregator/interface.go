@@ -141,7 +141,7 @@ func (n *netInterface) observes() bool {
 // proves says whether what rows of a shape show of their remotes is evidence. A private remote proves nothing at an instance, whose pods hide behind it and come
 // and go.
 func (n *netInterface) proves(s classifier.Shape) bool {
-	return s.Sight() != classifier.SightNone && !(s.Private() && n.attributes.instanceID != "")
+	return s.Sight() != classifier.SightNone && (!s.Private() || n.attributes.instanceID == "")
 }
 
 // isOwnEnd says whether the private end of rows with a public remote is an address of the interface's own. Behind a translation that is a pod's at an instance;
