@@ -43,20 +43,7 @@ type rate struct {
 	fast, slow float64
 }
 
-// rates converts scaled volumes.
-func (c *clock) rates(fast, slow float64) rate {
-	return rate{
-		fast: fast / (c.fast * fastHalfLife.Seconds() / math.Ln2),
-		slow: slow / (c.slow * slowHalfLife.Seconds() / math.Ln2),
-	}
-}
-
-// fastVolume is the scaled fast volume of a rate.
-func (c *clock) fastVolume(bytesPerSecond float64) float64 {
-	return bytesPerSecond * c.fast * fastHalfLife.Seconds() / math.Ln2
-}
-
-// slowVolume is the scaled slow volume of a rate.
-func (c *clock) slowVolume(bytesPerSecond float64) float64 {
-	return bytesPerSecond * c.slow * slowHalfLife.Seconds() / math.Ln2
+// units returns the scaled volumes of one byte a second.
+func (c *clock) units() rate {
+	return rate{c.fast * fastHalfLife.Seconds() / math.Ln2, c.slow * slowHalfLife.Seconds() / math.Ln2}
 }

@@ -106,11 +106,11 @@ type pair struct {
 	source, destination [2]uint64
 }
 
-// pairSeries is a series as large as that of the top destinations.
+// A pairSeries is a series, larger than any of the exporter's.
 type pairSeries struct {
-	region, service string
-	direction, path uint8
-	destination     [2]uint64
+	service     string
+	pair        pair
+	destination [2]uint64
 }
 
 func hashPair(p pair) uint64 { return p.source[1] ^ p.destination[1]*0x9e3779b97f4a7c15 }
@@ -124,7 +124,7 @@ func TestMemory(t *testing.T) {
 	top := topn.New[pair, pairSeries](topn.DefaultConfig(), hashPair, start)
 	for n := range uint64(1_000_000) {
 		p := pair{gateway: "eni-0123456789abcdef0", destination: [2]uint64{0, n}}
-		top.Count(p, pairSeries{service: "S3", destination: p.destination}, 1000+n%7*100)
+		top.Count(p, pairSeries{"S3", p, p.destination}, 1000+n%7*100)
 	}
 	top.Rank()
 	runtime.GC()

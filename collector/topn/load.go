@@ -108,7 +108,7 @@ func (l *loader[K, S]) header(value []byte) error {
 	}
 	l.config.Seed = seed
 	l.top = newTop[K, S](l.config, l.hash, epoch, int(size))
-	if _, _, renewed := l.top.clock.advance(now); renewed {
+	if _, _, renewed := l.top.clock.advance(now); renewed { // A live clock would have started a new epoch.
 		return fmt.Errorf("%w: spent clock", ErrState)
 	}
 	l.top.total.fast, l.top.total.slow, l.top.watch.above = fast, slow, above

@@ -86,15 +86,18 @@ func (t *Top[K, S]) forget() {
 	}
 }
 
-// pageLimit bounds the identities on the page, goneLimit those that have just left it.
-func (t *Top[K, S]) pageLimit() int { return 2 * t.config.Identities }
-func (t *Top[K, S]) goneLimit() int { return t.config.Identities }
+// pageLimit bounds the identities on the page, memberLimit these and those that have just left it.
+func (t *Top[K, S]) pageLimit() int   { return 2 * t.config.Identities }
+func (t *Top[K, S]) memberLimit() int { return 3 * t.config.Identities }
+
+// hasRoom says whether a new identity may come onto the page, if need be in the place of one that was demoted long ago.
+func (t *Top[K, S]) hasRoom() bool {
+	page := t.states[promoted] + t.states[demoted]
+	return page+t.states[gone] < t.memberLimit() && (page < t.pageLimit() || t.makeRoom())
+}
 
 // makeRoom takes the member that has been demoted longest off the page, if every scrape has seen its last value.
 func (t *Top[K, S]) makeRoom() bool {
-	if t.states[gone] >= t.goneLimit() {
-		return false
-	}
 	oldest := -1
 	for i := range t.members {
 		m := &t.members[i]

@@ -9,19 +9,19 @@ import (
 
 // What it takes to be promoted. The margins apply to rates and were chosen on the traces of the tests.
 const (
-	// A challenger takes the place of an incumbent whose slow rate it exceeds by this much,
+	// A challenger takes the place of an incumbent whose weight its slow rate exceeds by this much.
 	slowMargin = 1.6
-	// or by the bytes of a single file, if they are so many more,
+	// The bytes of a single file are enough if they are so many more.
 	riseMargin = 6
-	// or if the incumbent has faded, by so much.
+	// They need exceed those of an incumbent that has faded only by so much.
 	fadedMargin = 1.3
 	// An incumbent has faded when its fast rate falls below this part of its slow one: when it is missing from one file of 5 minutes.
 	fadedPart = 0.55
 	// A challenger that has fallen silent, below this part of what it challenges, is not promoted for its past.
 	alivePart = 0.4
-	// Identities with a smaller share of all bytes are not worth a series, even if there is room for them,
+	// Identities with a smaller share of all bytes are not worth a series, even if there is room for them.
 	promotedShare = 1e-5
-	// and those with less lose it.
+	// Promoted ones whose share falls below this lose their series.
 	retainedShare = promotedShare / 4
 	// Series are remembered of identities with this part of what they would have to beat.
 	watchedPart = 1.0 / 16
@@ -45,7 +45,8 @@ func strongest(a, b rival) int {
 // A contest holds the rivals of one Rank. Its memory is kept for the next one. Incumbents are sorted so that the weakest is last.
 type contest struct {
 	steady, faded, challengers []rival
-	weakest                    float64
+	weakest                    float64 // weakest is the least weight of an incumbent.
+	units                      rate    // units are the scaled volumes of one byte a second.
 }
 
 // Begin starts a file, or a group of files that are committed together: it moves the time, which never goes back.
@@ -61,6 +62,7 @@ func (t *Top[K, S]) Begin(now time.Time) {
 // forget; the slice is valid until the next Rank.
 func (t *Top[K, S]) Rank() []S {
 	t.left = t.left[:0]
+	t.contest.units = t.clock.units()
 	t.forget()
 	t.findIncumbents()
 	t.promote()
@@ -72,13 +74,12 @@ func (t *Top[K, S]) Rank() []S {
 
 func (t *Top[K, S]) rival(slot int) rival {
 	c := &t.sketch.counters[slot]
-	return rival{int32(slot), c.member, t.clock.rates(c.proven(), c.slow)}
+	return rival{int32(slot), c.member, rate{c.proven() / t.contest.units.fast, c.slow / t.contest.units.slow}}
 }
 
-// worth says whether a rival has a share of all bytes by either volume.
-func (t *Top[K, S]) worth(r rival, share float64) bool {
-	all := t.clock.rates(t.total.fast, t.total.slow)
-	return r.rate.fast >= share*all.fast || r.rate.slow >= share*all.slow
+// worth says whether a counter has a share of all bytes by either volume.
+func (t *Top[K, S]) worth(c *counter[K], share float64) bool {
+	return c.proven() >= share*t.total.fast || c.slow >= share*t.total.slow
 }
 
 // findIncumbents sorts the promoted members into steady and faded ones. Those that are not worth it are demoted, and the weakest beyond the bound.
@@ -89,8 +90,9 @@ func (t *Top[K, S]) findIncumbents() {
 		if t.members[i].state != promoted {
 			continue
 		}
-		switch r := t.rival(int(t.members[i].slot)); {
-		case !t.worth(r, retainedShare):
+		slot := int(t.members[i].slot)
+		switch r := t.rival(slot); {
+		case !t.worth(&t.sketch.counters[slot], retainedShare):
 			t.enter(i, demoted)
 		case r.rate.fast < fadedPart*r.rate.slow:
 			c.faded = append(c.faded, r)
@@ -141,7 +143,7 @@ func (t *Top[K, S]) promote() {
 				continue
 			}
 		}
-		if r.member == 0 && t.states[promoted]+t.states[demoted] >= t.pageLimit() && !t.makeRoom() {
+		if r.member == 0 && !t.hasRoom() {
 			continue
 		}
 		if loser != nil {
@@ -156,23 +158,24 @@ func (t *Top[K, S]) findChallengers() {
 	c := &t.contest
 	c.challengers = c.challengers[:0]
 	room := t.states[promoted] < t.config.Identities
-	from := t.clock.fastVolume(alivePart * c.weakest)
+	from := alivePart * c.weakest * c.units.fast
 	if room {
 		from = promotedShare * t.total.fast
 	}
 	for slot, volume := range t.sketch.order {
-		if volume < from || volume <= 0 {
+		if volume < from || volume <= 0 || !t.eligible(&t.sketch.counters[slot]) {
 			continue
 		}
-		r := t.rival(slot)
-		if r.member != 0 && t.members[r.member-1].state != demoted {
-			continue
-		}
-		if t.worth(r, promotedShare) && (room || c.loser(r) != nil) {
+		if r := t.rival(slot); room || c.loser(r) != nil {
 			c.challengers = append(c.challengers, r)
 		}
 	}
 	slices.SortFunc(c.challengers, strongest)
+}
+
+// eligible says whether a key is not promoted but is worth it. Most are not.
+func (t *Top[K, S]) eligible(c *counter[K]) bool {
+	return t.worth(c, promotedShare) && (c.member == 0 || t.members[c.member-1].state == demoted)
 }
 
 // loser returns the list that ends with the weakest incumbent that the challenger beats, or nil.
@@ -212,5 +215,5 @@ func (t *Top[K, S]) watchedFrom() float64 {
 	if t.states[promoted] < t.config.Identities || math.IsInf(t.contest.weakest, 1) {
 		return promotedShare * t.total.fast
 	}
-	return t.clock.fastVolume(watchedPart * t.contest.weakest)
+	return watchedPart * t.contest.weakest * t.contest.units.fast
 }
