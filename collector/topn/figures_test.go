@@ -11,7 +11,7 @@ import (
 
 var moreSeeds = flag.Int("topn.seeds", 0, "further seeds for the figures of generated traces")
 
-// figureSeeds are a seed that was held out when the constants of the package were chosen on the seeds 1 to 5, and as many from 1 on as -topn.seeds says.
+// figureSeeds are a seed that was held out when the constants of the package were chosen on the seeds 1 to 10, and as many from 1 on as -topn.seeds says.
 func figureSeeds() []uint64 {
 	seeds := []uint64{1001}
 	for n := range *moreSeeds {

@@ -12,7 +12,7 @@ const (
 	// A challenger takes the place of an incumbent whose weight its slow rate exceeds by this much.
 	slowMargin = 1.6
 	// The bytes of a single file are enough if they are so many more.
-	riseMargin = 6
+	riseMargin = 8
 	// They need exceed those of an incumbent that has faded only by so much.
 	fadedMargin = 1.3
 	// An incumbent has faded when its fast rate falls below this part of its slow one: when it is missing from one file of 5 minutes.

@@ -37,9 +37,9 @@
 // # Who is promoted
 //
 // Each key's bytes decay with two half-lives: 150 seconds show a rise or a silence after one file, an hour shows who is large. Free places go to the heaviest keys, whichever
-// came first, if they have 1/100,000 of all bytes. After that a key takes the place of the weakest if it was 1.6 times as large over the last hours, or six times in one
+// came first, if they have 1/100,000 of all bytes. After that a key takes the place of the weakest if it was 1.6 times as large over the last hours, or eight times in one
 // file, or 1.3 times in one file while the weakest is missing from it. So one that is just large enough for the middle of the ranks takes up to two hours, one
-// among the first twenty takes one file, and when all large ones change at once they are all replaced after one file.
+// among the first fifteen takes one file, and when all large ones change at once they are all replaced after one file.
 //
 // # Why this sketch
 //
