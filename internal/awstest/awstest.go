@@ -8,9 +8,6 @@ package awstest
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -49,8 +46,7 @@ type Cloud struct {
 	SQS *SQS
 
 	region  string
-	servers []*http.Server
-	served  chan error
+	servers Servers
 }
 
 // NewCloud starts both endpoints. The caller closes it.
@@ -60,43 +56,22 @@ func NewCloud(opts Options) (*Cloud, error) {
 		S3:     NewS3(opts),
 		SQS:    NewSQS(opts),
 		region: opts.Region,
-		served: make(chan error, 2),
 	}
 	var err error
-	if c.S3URL, err = c.serve(c.S3); err != nil {
+	if c.S3URL, err = c.servers.Serve(c.S3); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	if c.SQSURL, err = c.serve(c.SQS); err != nil {
+	if c.SQSURL, err = c.servers.Serve(c.SQS); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
-}
-
-func (c *Cloud) serve(handler http.Handler) (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("listen on loopback: %w", err)
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	c.servers = append(c.servers, server)
-	go func() { c.served <- server.Serve(listener) }()
-	return "http://" + listener.Addr().String(), nil
 }
 
 // Close ends all requests, waiting polls included, closes both ports and forgets everything stored.
 // It is called once.
 func (c *Cloud) Close() error {
 	c.SQS.Close()
-	var errs []error
-	for _, server := range c.servers {
-		errs = append(errs, server.Close())
-	}
-	for range c.servers {
-		if err := <-c.served; !errors.Is(err, http.ErrServerClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return c.servers.Close()
 }
 
 // AWSConfig returns a configuration for the SDK's S3 and SQS clients with static credentials and both

@@ -3,8 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -35,12 +33,11 @@ type cloud struct {
 	s3URL, sqsURL string
 	queue, dead   string
 	moved         atomic.Int64
-	servers       []*http.Server
-	served        chan error
+	servers       awstest.Servers
 }
 
 func newCloud() (*cloud, error) {
-	c := &cloud{served: make(chan error, 2)}
+	c := &cloud{}
 	c.s3 = awstest.NewS3(awstest.Options{Region: region})
 	c.sqs = awstest.NewSQS(awstest.Options{Region: region, Now: func() time.Time { return time.Now().Add(time.Duration(c.moved.Load())) }})
 	c.client = c.sqs.InProcessClient()
@@ -49,10 +46,10 @@ func newCloud() (*cloud, error) {
 
 // serve opens both endpoints and makes the queues.
 func (c *cloud) serve(s3, sqs http.Handler) (err error) {
-	if c.s3URL, err = c.listen(s3); err != nil {
+	if c.s3URL, err = c.servers.Serve(s3); err != nil {
 		return err
 	}
-	if c.sqsURL, err = c.listen(sqs); err != nil {
+	if c.sqsURL, err = c.servers.Serve(sqs); err != nil {
 		return err
 	}
 	if c.dead, err = c.sqs.CreateQueue(c.sqsURL, deadName, nil); err != nil {
@@ -113,27 +110,7 @@ func (c *cloud) environment(attempts int) []string {
 	}
 }
 
-func (c *cloud) listen(handler http.Handler) (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("listen on loopback: %w", err)
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	c.servers = append(c.servers, server)
-	go func() { c.served <- server.Serve(listener) }()
-	return "http://" + listener.Addr().String(), nil
-}
-
 func (c *cloud) close() error {
 	c.sqs.Close()
-	var errs []error
-	for _, server := range c.servers {
-		errs = append(errs, server.Close())
-	}
-	for range c.servers {
-		if err := <-c.served; !errors.Is(err, http.ErrServerClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return c.servers.Close()
 }

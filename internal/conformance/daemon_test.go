@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/vpcflow/vpcflow_exporter/internal/chaos"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
@@ -142,7 +143,11 @@ func parsePage(t *testing.T, text string) page {
 	if err != nil {
 		t.Fatalf("parse page: %v\n%s", err, text)
 	}
-	p := page{values: make(map[string]float64)}
+	ledger, err := chaos.ParseLedger(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := page{values: make(map[string]float64), ledger: ledger}
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "vpcflow_") {
 			p.text += line
@@ -150,42 +155,18 @@ func parsePage(t *testing.T, text string) page {
 	}
 	for name, family := range families {
 		for _, m := range family.GetMetric() {
-			labels, rendered := map[string]string{}, []string{}
+			var rendered []string
 			for _, l := range m.GetLabel() {
-				labels[l.GetName()] = l.GetValue()
 				rendered = append(rendered, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
 			}
 			series := name
 			if len(rendered) > 0 {
 				series += "{" + strings.Join(rendered, ",") + "}"
 			}
-			value := m.GetCounter().GetValue() + m.GetGauge().GetValue()
-			p.values[series] = value
-			book(&p.ledger, name, labels, uint64(value))
+			p.values[series] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 	}
 	return p
-}
-
-// book enters a series in the ledger.
-func book(l *flowgen.Ledger, name string, labels map[string]string, n uint64) {
-	account, region, service := labels["account_id"], labels["region"], labels["aws_service"]
-	direction, path, disposition := flowgen.Direction(labels["direction"]), flowgen.Path(labels["path"]), flowgen.Disposition(labels["disposition"])
-	switch name {
-	case "vpcflow_nat_bytes_total":
-		key := flowgen.NATKey{AccountID: account, Region: region, NATGateway: labels["nat_gateway"], Direction: direction, Service: service}
-		l.Add(flowgen.Ledger{NATBytes: map[flowgen.NATKey]uint64{key: n}})
-	case "vpcflow_bytes_total":
-		key := flowgen.BytesKey{AccountID: account, Region: region, Direction: direction, Path: path, Service: service}
-		l.Add(flowgen.Ledger{Bytes: map[flowgen.BytesKey]uint64{key: n}})
-	case "vpcflow_packets_total":
-		key := flowgen.PacketsKey{AccountID: account, Region: region, Direction: direction, Path: path}
-		l.Add(flowgen.Ledger{Packets: map[flowgen.PacketsKey]uint64{key: n}})
-	case "vpcflow_records_total":
-		l.Add(flowgen.Ledger{Records: map[flowgen.Disposition]uint64{disposition: n}})
-	case "vpcflow_observed_bytes_total":
-		l.Add(flowgen.Ledger{ObservedBytes: map[flowgen.Disposition]uint64{disposition: n}})
-	}
 }
 
 // check compares the page with the ledger, and with what else must be on it; a series that is missing is 0.
