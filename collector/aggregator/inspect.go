@@ -37,29 +37,22 @@ func Inspect(journal Journal) (Contents, error) {
 		Snapshot: a.Snapshot(), Interfaces: len(a.interfaces), Waiting: len(a.waiting), HeldKeys: a.heldKeys, Clients: len(a.clients.seen),
 		FilesByDay: a.duplicates.byDay(),
 	}
-	t := &a.totals
-	count(&c, "vpcflow_packets_total", &t.packets)
-	count(&c, "vpcflow_bytes_total", &t.bytes)
-	count(&c, "vpcflow_nat_bytes_total", &t.nat)
-	count(&c, "vpcflow_unpriced_bytes_total", &t.unpriced)
-	count(&c, "vpcflow_flow_log_last_record_timestamp_seconds", &t.flowLogs)
-	count(&c, "vpcflow_last_record_timestamp_seconds", &t.places)
-	count(&c, "vpcflow_files_total", &t.files)
-	count(&c, "vpcflow_file_errors_total", &t.errors)
-	count(&c, "vpcflow_format_info", &t.formats)
-	count(&c, "vpcflow_series_limited_total", &t.limited)
+	for _, s := range a.totals.stores() {
+		s.inspect(&c)
+	}
 	return c, nil
 }
 
-func count[K comparable, V any](c *Contents, metric string, t *table[K, V]) {
-	c.Series = append(c.Series, MetricSeries{metric, t.len()})
-	v := view[K, V]{t.keys, t.chunks}
-	for s := range v.all {
-		if c.Oldest.IsZero() || s.Created.Before(c.Oldest) {
-			c.Oldest = s.Created
+// inspect counts the series of a table.
+func (s storedTable[K, V]) inspect(c *Contents) {
+	c.Series = append(c.Series, MetricSeries{s.metric, s.table.len()})
+	v := view[K, V]{s.table.keys, s.table.chunks}
+	for row := range v.all {
+		if c.Oldest.IsZero() || row.Created.Before(c.Oldest) {
+			c.Oldest = row.Created
 		}
-		if s.Created.After(c.Newest) {
-			c.Newest = s.Created
+		if row.Created.After(c.Newest) {
+			c.Newest = row.Created
 		}
 	}
 }

@@ -53,8 +53,8 @@ func (a *Aggregator) writeInterface(b *Batch, n *netInterface) {
 	writeRecord(b, interfacesBucket, key, a.encodeIdentity(n), &w.identity)
 	writeRecord(b, livesBucket, key, n.encodeLife(), &w.life)
 	writeRecord(b, sightingsBucket, key, n.encodeSightings(), &w.sightings)
-	for set := range n.legs.sets() {
-		w.writeLegs(b, key, set, *n.legs.sets()[set])
+	for set, addresses := range n.legs.sets() {
+		w.writeLegs(b, key, set, *addresses)
 	}
 	w.writeHeld(b, key, &n.held)
 }
@@ -116,7 +116,7 @@ func (a *Aggregator) restoreInterface(bucket string, key, value []byte) error {
 		n.restoreSightings(&v)
 		w.sightings = hashRecord(value)
 	case legsBucket:
-		n.restoreLeg(&k, &v)
+		n.restoreLeg(&k)
 	case heldBucket:
 		a.restoreHeld(n, &k, &v)
 	}
@@ -290,7 +290,7 @@ func (w *written) writeLegs(b *Batch, name []byte, set int, addresses addressSet
 	}
 }
 
-func (n *netInterface) restoreLeg(k, _ *decoder) {
+func (n *netInterface) restoreLeg(k *decoder) {
 	set := k.enum(numLegSets)
 	a := k.addr()
 	if k.err == nil {

@@ -18,16 +18,18 @@ type tableStore interface {
 	changes(b *Batch)
 	clean()
 	restore(key, value []byte) error
+	inspect(c *Contents)
 }
 
 // A storedTable ties a table to its encoding.
 type storedTable[K comparable, V any] struct {
-	name  string
-	table *table[K, V]
-	key   func(*encoder, K)
-	value func(*encoder, V)
-	label func(*decoder) K
-	sum   func(*decoder) V
+	name   string
+	metric string
+	table  *table[K, V]
+	key    func(*encoder, K)
+	value  func(*encoder, V)
+	label  func(*decoder) K
+	sum    func(*decoder) V
 }
 
 func (s storedTable[K, V]) bucket() string { return s.name }
@@ -62,19 +64,19 @@ func (s storedTable[K, V]) restore(key, value []byte) error {
 	return nil
 }
 
-// stores returns all tables; the name of each bucket tells its metric.
+// stores returns all tables, in a fixed order.
 func (t *totals) stores() []tableStore {
 	return []tableStore{
-		storedTable[PacketLabels, uint64]{"packets", &t.packets, putPacketLabels, putUint, takePacketLabels, takeUint},
-		storedTable[ByteLabels, uint64]{"bytes", &t.bytes, putByteLabels, putUint, takeByteLabels, takeUint},
-		storedTable[NATLabels, NATBytes]{"nat_bytes", &t.nat, putNATLabels, putNATBytes, takeNATLabels, takeNATBytes},
-		storedTable[string, uint64]{"unpriced_bytes", &t.unpriced, putText, putUint, takeText, takeUint},
-		storedTable[FlowLogLabels, int64]{"flow_logs", &t.flowLogs, putFlowLogLabels, putInt, takeFlowLogLabels, takeInt},
-		storedTable[PlaceLabels, int64]{"places", &t.places, putPlaceLabels, putInt, takePlaceLabels, takeInt},
-		storedTable[Result, uint64]{"file_results", &t.files, putResult, putUint, takeResult, takeUint},
-		storedTable[string, uint64]{"file_errors", &t.errors, putText, putUint, takeText, takeUint},
-		storedTable[FormatLabels, struct{}]{"formats", &t.formats, putFormatLabels, putNothing, takeFormatLabels, takeNothing},
-		storedTable[string, uint64]{"series_limited", &t.limited, putText, putUint, takeText, takeUint},
+		storedTable[PacketLabels, uint64]{"packets", "vpcflow_packets_total", &t.packets, putPacketLabels, putUint, takePacketLabels, takeUint},
+		storedTable[ByteLabels, uint64]{"bytes", "vpcflow_bytes_total", &t.bytes, putByteLabels, putUint, takeByteLabels, takeUint},
+		storedTable[NATLabels, NATBytes]{"nat_bytes", "vpcflow_nat_bytes_total", &t.nat, putNATLabels, putNATBytes, takeNATLabels, takeNATBytes},
+		storedTable[string, uint64]{"unpriced_bytes", "vpcflow_unpriced_bytes_total", &t.unpriced, putText, putUint, takeText, takeUint},
+		storedTable[FlowLogLabels, int64]{"flow_logs", "vpcflow_flow_log_last_record_timestamp_seconds", &t.flowLogs, putFlowLogLabels, putInt, takeFlowLogLabels, takeInt},
+		storedTable[PlaceLabels, int64]{"places", "vpcflow_last_record_timestamp_seconds", &t.places, putPlaceLabels, putInt, takePlaceLabels, takeInt},
+		storedTable[Result, uint64]{"file_results", "vpcflow_files_total", &t.files, putResult, putUint, takeResult, takeUint},
+		storedTable[string, uint64]{"file_errors", "vpcflow_file_errors_total", &t.errors, putText, putUint, takeText, takeUint},
+		storedTable[FormatLabels, struct{}]{"formats", "vpcflow_format_info", &t.formats, putFormatLabels, putNothing, takeFormatLabels, takeNothing},
+		storedTable[string, uint64]{"series_limited", "vpcflow_series_limited_total", &t.limited, putText, putUint, takeText, takeUint},
 	}
 }
 
