@@ -351,7 +351,7 @@ func (e countingExample) shuffled(rng *rand.Rand, rows []exampleRow) []int {
 
 func (e countingExample) read(t *testing.T, f explain.File, each func(*flowlog.Record)) {
 	t.Helper()
-	if err := e.reader.Reset(bytes.NewReader(stored(t, f.Data))); err != nil {
+	if err := e.reader.Reset(bytes.NewReader(stored(f.Data))); err != nil {
 		t.Fatalf("%s: %v", f.Name, err)
 	}
 	var r flowlog.Record

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"compress/gzip"
 	"flag"
 	"fmt"
@@ -49,7 +48,7 @@ func goldenPage(t *testing.T) page {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.deliver(g.log.Key(window, "000"+string(rune('a'+i))), stored(t, text))
+		s.deliver(g.log.Key(window, "000"+string(rune('a'+i))), stored(text))
 		d.await(processed, float64(i+1))
 	}
 	d.await(deleted, float64(len(goldenFiles)))
@@ -62,21 +61,7 @@ func goldenPage(t *testing.T) page {
 }
 
 // stored is a gzip file without compression, whose length no version of Go changes.
-func stored(t *testing.T, text []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
+func stored(text []byte) []byte { return flowgen.GzipLevel(text, gzip.NoCompression) }
 
 // TestMetricsPage compares the whole page for fixed input with testdata/e2e/metrics.prom. What changes from run to run is masked, and its names stay.
 // Refresh it with: go test ./cmd/vpcflow_exporter -run TestMetricsPage -update.

@@ -1,8 +1,6 @@
 package aggregator_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +36,6 @@ var files int
 // delta reads rows as a file. A row may lack the columns "start end", which are the last ones then.
 func delta(t testing.TB, header string, rows ...string) *aggregator.Delta {
 	t.Helper()
-	var file bytes.Buffer
-	z := gzip.NewWriter(&file)
 	var text strings.Builder
 	text.WriteString(header + " start end\n")
 	for _, row := range rows {
@@ -48,14 +44,8 @@ func delta(t testing.TB, header string, rows ...string) *aggregator.Delta {
 		}
 		text.WriteString(row + "\n")
 	}
-	if _, err := io.WriteString(z, text.String()); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
 	r := flowlog.NewReader(flowlog.Config{})
-	if err := r.Reset(&file); err != nil {
+	if err := r.ResetText(strings.NewReader(text.String())); err != nil {
 		t.Fatal(err)
 	}
 	d := aggregator.NewDelta(classifier.NewNetworks(nil), 1000)

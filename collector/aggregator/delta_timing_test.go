@@ -8,27 +8,12 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog/gunzip"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
-
-func zipped(b *testing.B, text []byte) []byte {
-	b.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := w.Write(text); err != nil {
-		b.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		b.Fatal(err)
-	}
-	return out.Bytes()
-}
 
 // readInto reads a file, gzip or text, into a delta and returns the number of its records.
 func readInto(b *testing.B, r *flowlog.Reader, d *aggregator.Delta, record *flowlog.Record, file []byte) int {
@@ -54,7 +39,7 @@ func BenchmarkFile(b *testing.B) {
 		for _, form := range []struct {
 			name string
 			file []byte
-		}{{"text", text}, {"gzip", zipped(b, text)}} {
+		}{{"text", text}, {"gzip", flowgen.Gzip(text)}} {
 			for _, commits := range []bool{false, true} {
 				b.Run(fmt.Sprintf("remotes=%d/%s/commit=%t", remotes, form.name, commits), func(b *testing.B) {
 					networks := classifier.NewNetworks(nil)
@@ -84,7 +69,7 @@ func BenchmarkFile(b *testing.B) {
 func BenchmarkInflate(b *testing.B) {
 	const rows = 300_000
 	text := flowgen.Bulk{Format: flowgen.BulkFormat18(), Rows: rows, Remotes: 10_000}.Bytes()
-	file := zipped(b, text)
+	file := flowgen.Gzip(text)
 	var r gunzip.Reader
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {

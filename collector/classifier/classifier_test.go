@@ -1,10 +1,7 @@
 package classifier_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 	"testing"
@@ -16,16 +13,8 @@ import (
 // records reads rows as a flow log file would bring them.
 func record(t *testing.T, header, row string) flowlog.Record {
 	t.Helper()
-	var file bytes.Buffer
-	z := gzip.NewWriter(&file)
-	if _, err := io.WriteString(z, header+"\n"+row+"\n"); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
 	r := flowlog.NewReader(flowlog.Config{})
-	if err := r.Reset(&file); err != nil {
+	if err := r.ResetText(strings.NewReader(header + "\n" + row + "\n")); err != nil {
 		t.Fatal(err)
 	}
 	var rec flowlog.Record

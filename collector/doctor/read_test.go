@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,20 +11,10 @@ import (
 	"testing"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
-func zip(t *testing.T, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
+func zip(text string) string { return string(flowgen.Gzip([]byte(text))) }
 
 const rows = "2 123456789012 eni-1 10.0.0.1 198.51.100.7 1 443 6 10 840 1620140661 1620140721 ACCEPT OK\n" +
 	"2 123456789012 eni-1 - - - - - - - 1620140661 1620140721 - NODATA\n" +
@@ -45,17 +34,17 @@ func TestRead(t *testing.T) {
 		sample Sample
 		err    error
 	}{
-		"gzip":            {zip(t, header+rows), 14, whole, nil},
+		"gzip":            {zip(header + rows), 14, whole, nil},
 		"text":            {header + rows, 14, whole, nil},
 		"no last newline": {strings.TrimSuffix(header+rows, "\n"), 14, whole, nil},
 		"no header":       {rows, 14, headerless, nil},
 		"exported from CloudWatch": {
-			zip(t, "2021-05-04T15:04:21.000Z "+strings.Replace(rows, "\n", "\n2021-05-04T15:04:21.000Z ", 4)), 15, headerless, nil,
+			zip("2021-05-04T15:04:21.000Z " + strings.Replace(rows, "\n", "\n2021-05-04T15:04:21.000Z ", 4)), 15, headerless, nil,
 		},
 		"header only":       {header, 14, Sample{Whole: true}, nil},
-		"cut short":         {zip(t, header+rows)[:80], 0, Sample{}, flowlog.ErrTruncated},
+		"cut short":         {zip(header + rows)[:80], 0, Sample{}, flowlog.ErrTruncated},
 		"transit gateway":   {"version resource-type account-id tgw-id\n", 0, Sample{}, flowlog.ErrTransitGateway},
-		"unsupported":       {zip(t, "version srcaddr dstaddr\n"), 0, Sample{}, flowlog.ErrUnsupportedFormat},
+		"unsupported":       {zip("version srcaddr dstaddr\n"), 0, Sample{}, flowlog.ErrUnsupportedFormat},
 		"something else":    {"hello\n", 0, Sample{}, flowlog.ErrUnsupportedFormat},
 		"long line of text": {header + strings.Repeat("x", 2<<20), 14, Sample{}, flowlog.ErrLineTooLong},
 	} {
@@ -72,7 +61,7 @@ func TestRead(t *testing.T) {
 	if d, _, err := Read(strings.NewReader("PAR1....PAR1"), flowlog.Config{}, Options{}); err == nil || d.Header != "" {
 		t.Errorf("got %+v, %v of a Parquet file without columns", d, err)
 	}
-	for name, file := range map[string]string{"no bytes": "", "gzip of nothing": zip(t, ""), "newlines": "\n\n"} {
+	for name, file := range map[string]string{"no bytes": "", "gzip of nothing": zip(""), "newlines": "\n\n"} {
 		if _, _, err := Read(strings.NewReader(file), flowlog.Config{}, Options{}); err == nil || !strings.Contains(err.Error(), "no lines") {
 			t.Errorf("%s: got error %v", name, err)
 		}
@@ -99,7 +88,7 @@ func TestReadStopsEarly(t *testing.T) {
 	for range 100_000 {
 		text.WriteString("2 123456789012 eni-1 10.0.0.1 198.51.100.7 1 443 6 10 " + strconv.Itoa(rng.IntN(1<<30)) + " 1620140661 1620140721 ACCEPT OK\n")
 	}
-	for name, file := range map[string]string{"gzip": zip(t, text.String()), "text": text.String()} {
+	for name, file := range map[string]string{"gzip": zip(text.String()), "text": text.String()} {
 		source := &countingReader{r: strings.NewReader(file)}
 		d, sample, err := Read(source, flowlog.Config{}, Options{})
 		if err != nil || d.Fields != 14 || sample != (Sample{Lines: sampleLines, Accepted: sampleLines}) {

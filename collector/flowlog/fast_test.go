@@ -142,16 +142,16 @@ func TestFastPathReadsTheSame(t *testing.T) {
 			}
 			text.WriteString(strings.Join(values, separator) + pick("\n", "\n", "\n", "\n", "\n", "\r\n", " \n", "\n\n"))
 		}
-		comparePaths(t, zip(t, text.String()))
+		comparePaths(t, zip(text.String()))
 	}
 }
 
 // TestFastPathAcrossBlocks reads a file of many blocks, so that lines lie across their ends.
 func TestFastPathAcrossBlocks(t *testing.T) {
 	text := benchmarkLog(benchmarkFormats["18fields"], 8000)
-	comparePaths(t, zip(t, string(text)))
-	comparePaths(t, zip(t, string(text[:len(text)-1])))
-	comparePaths(t, zip(t, string(text[:len(text)/2]), string(text[len(text)/2:])))
+	comparePaths(t, zip(string(text)))
+	comparePaths(t, zip(string(text[:len(text)-1])))
+	comparePaths(t, zip(string(text[:len(text)/2]), string(text[len(text)/2:])))
 }
 
 // FuzzFastPath looks for lines that the two paths read differently.
@@ -162,6 +162,6 @@ func FuzzFastPath(f *testing.F) {
 		if len(header) > 1000 || len(lines) > 10_000 {
 			return
 		}
-		comparePaths(t, zip(t, header+"\n"+lines))
+		comparePaths(t, zip(header+"\n"+lines))
 	})
 }

@@ -31,7 +31,7 @@ func TestOddFiles(t *testing.T) {
 	milliseconds := func(line string) string {
 		return strings.NewReplacer("1620140661", "1620140661000", "1620140721", "1620140721999").Replace(line) + "\n"
 	}
-	clean := zip(t, oddText(usual, DefaultFormat))
+	clean := zip(oddText(usual, DefaultFormat))
 	want, columns := oddRecords(t, NewReader(Config{}), clean), len(strings.Fields(DefaultFormat))
 	if len(want) != len(oddRows) {
 		t.Fatalf("got records %q of a clean file", want)
@@ -44,22 +44,22 @@ func TestOddFiles(t *testing.T) {
 		file    []byte
 		columns int
 	}{
-		"no header":                   {zip(t, oddText(usual)), columns},
-		"exported from CloudWatch":    {zip(t, oddText(exported)), columns + 1},
-		"exported, carriage returns":  {zip(t, oddText(func(line string) string { return "2021-05-04T15:04:21.000Z " + line + "\r\n" })), columns + 1},
-		"exported, whole seconds":     {zip(t, oddText(func(line string) string { return "2021-05-04T15:04:21Z  " + line + "\n" })), columns + 1},
-		"exported, another time zone": {zip(t, oddText(func(line string) string { return "2021-05-04T17:04:21.5+02:00 " + line + "\n" })), columns + 1},
-		"carriage returns":            {zip(t, oddText(func(line string) string { return line + "\r\n" }, DefaultFormat)), columns},
-		"no last newline":             {zip(t, strings.TrimSuffix(oddText(usual, DefaultFormat), "\n")), columns},
-		"no last newline, but \\r":    {zip(t, strings.TrimSuffix(oddText(usual, DefaultFormat), "\n")+"\r"), columns},
-		"double spaces":               {zip(t, oddText(func(line string) string { return " " + strings.ReplaceAll(line, " ", "  ") + " \n" }, DefaultFormat)), columns},
-		"empty lines":                 {zip(t, "\n\r\n"+oddText(func(line string) string { return line + "\n\n" }, DefaultFormat)), columns},
-		"a byte order mark":           {zip(t, "\xef\xbb\xbf"+oddText(usual, DefaultFormat)), columns},
-		"exported, byte order mark":   {zip(t, "\xef\xbb\xbf"+oddText(exported)), columns + 1},
-		"milliseconds":                {zip(t, oddText(milliseconds, DefaultFormat)), columns},
-		"an empty member in front":    {append(zip(t, ""), clean...), columns},
-		"an empty member behind":      {append(bytes.Clone(clean), zip(t, "")...), columns},
-		"a header only in front":      {append(zip(t, "interface-id srcaddr dstaddr bytes\n"), clean...), columns},
+		"no header":                   {zip(oddText(usual)), columns},
+		"exported from CloudWatch":    {zip(oddText(exported)), columns + 1},
+		"exported, carriage returns":  {zip(oddText(func(line string) string { return "2021-05-04T15:04:21.000Z " + line + "\r\n" })), columns + 1},
+		"exported, whole seconds":     {zip(oddText(func(line string) string { return "2021-05-04T15:04:21Z  " + line + "\n" })), columns + 1},
+		"exported, another time zone": {zip(oddText(func(line string) string { return "2021-05-04T17:04:21.5+02:00 " + line + "\n" })), columns + 1},
+		"carriage returns":            {zip(oddText(func(line string) string { return line + "\r\n" }, DefaultFormat)), columns},
+		"no last newline":             {zip(strings.TrimSuffix(oddText(usual, DefaultFormat), "\n")), columns},
+		"no last newline, but \\r":    {zip(strings.TrimSuffix(oddText(usual, DefaultFormat), "\n") + "\r"), columns},
+		"double spaces":               {zip(oddText(func(line string) string { return " " + strings.ReplaceAll(line, " ", "  ") + " \n" }, DefaultFormat)), columns},
+		"empty lines":                 {zip("\n\r\n" + oddText(func(line string) string { return line + "\n\n" }, DefaultFormat)), columns},
+		"a byte order mark":           {zip("\xef\xbb\xbf" + oddText(usual, DefaultFormat)), columns},
+		"exported, byte order mark":   {zip("\xef\xbb\xbf" + oddText(exported)), columns + 1},
+		"milliseconds":                {zip(oddText(milliseconds, DefaultFormat)), columns},
+		"an empty member in front":    {append(zip(""), clean...), columns},
+		"an empty member behind":      {append(bytes.Clone(clean), zip("")...), columns},
+		"a header only in front":      {append(zip("interface-id srcaddr dstaddr bytes\n"), clean...), columns},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := NewReader(Config{})
@@ -72,7 +72,7 @@ func TestOddFiles(t *testing.T) {
 		})
 	}
 
-	got := oddRecords(t, NewReader(Config{Format: short}), zip(t, "2021-05-04T15:04:21.000Z eni-1 10.0.0.1 198.51.100.7 840\n"))
+	got := oddRecords(t, NewReader(Config{Format: short}), zip("2021-05-04T15:04:21.000Z eni-1 10.0.0.1 198.51.100.7 840\n"))
 	if len(got) != 1 || !strings.HasPrefix(got[0], "10.0.0.1>198.51.100.7 ") {
 		t.Errorf("got records %q of an exported file in flow_logs.format", got)
 	}
@@ -99,17 +99,17 @@ func oddRecords(t *testing.T, r *Reader, file []byte) []string {
 // TestOddFilesEmpty reads files without a single data line: they are no failures.
 func TestOddFilesEmpty(t *testing.T) {
 	r := NewReader(Config{})
-	if _, _, err := readAll(t, r, zip(t, oddText(func(line string) string { return line + "\n" }, DefaultFormat))); err != nil {
+	if _, _, err := readAll(t, r, zip(oddText(func(line string) string { return line + "\n" }, DefaultFormat))); err != nil {
 		t.Fatal(err)
 	}
 	for name, file := range map[string][]byte{
 		"no bytes":                   nil,
-		"gzip of nothing":            zip(t, ""),
-		"two members of nothing":     zip(t, "", ""),
-		"newline":                    zip(t, "\n"),
-		"byte order mark":            zip(t, "\xef\xbb\xbf"),
-		"header only":                zip(t, DefaultFormat+"\n"),
-		"header without its newline": zip(t, DefaultFormat),
+		"gzip of nothing":            zip(""),
+		"two members of nothing":     zip("", ""),
+		"newline":                    zip("\n"),
+		"byte order mark":            zip("\xef\xbb\xbf"),
+		"header only":                zip(DefaultFormat + "\n"),
+		"header without its newline": zip(DefaultFormat),
 	} {
 		t.Run(name, func(t *testing.T) {
 			records, bad, err := readAll(t, r, file)
@@ -132,7 +132,7 @@ func TestOddFilesRefused(t *testing.T) {
 		"the time at the end":    oddRows[0] + " 2021-05-04T15:04:21.000Z",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := readAll(t, NewReader(Config{}), zip(t, line+"\n"))
+			_, _, err := readAll(t, NewReader(Config{}), zip(line+"\n"))
 			if !errors.Is(err, ErrUnsupportedFormat) {
 				t.Errorf("got %v, want %v", err, ErrUnsupportedFormat)
 			}
@@ -142,7 +142,7 @@ func TestOddFilesRefused(t *testing.T) {
 
 // TestOddFilesMixed counts a line without the time in an exported file as malformed, and goes on.
 func TestOddFilesMixed(t *testing.T) {
-	records, bad, err := readAll(t, NewReader(Config{}), zip(t, "2021-05-04T15:04:21.000Z "+oddRows[0]+"\n"+oddRows[0]+"\n2021-05-04T15:04:21.000Z "+oddRows[2]+"\n"))
+	records, bad, err := readAll(t, NewReader(Config{}), zip("2021-05-04T15:04:21.000Z "+oddRows[0]+"\n"+oddRows[0]+"\n2021-05-04T15:04:21.000Z "+oddRows[2]+"\n"))
 	if err != nil || len(records) != 2 || len(bad) != 1 || !strings.HasPrefix(bad[0], "read line 2:") {
 		t.Errorf("got %q %q %v, want two records and a malformed line", records, bad, err)
 	}
@@ -172,7 +172,7 @@ func TestTransitGatewayFiles(t *testing.T) {
 		"a VPC's with a tag of a word": {[]string{"interface-id srcaddr dstaddr bytes interface-tag\neni-1 10.0.0.1 10.1.0.1 5 tgw-id\n"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			records, _, err := readAll(t, NewReader(Config{}), zip(t, test.members...))
+			records, _, err := readAll(t, NewReader(Config{}), zip(test.members...))
 			if !errors.Is(err, test.want) || test.want == nil && (err != nil || len(records) != 1) {
 				t.Errorf("got %q %v, want %v", records, err, test.want)
 			}

@@ -16,7 +16,7 @@ func TestParquetGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := goldenRecords(t, zip(t, string(text)))
+	want := goldenRecords(t, zip(string(text)))
 	files, err := filepath.Glob(filepath.Join(folder, "*.parquet"))
 	if err != nil || len(files) < 9 {
 		t.Fatalf("got files %q, error %v", files, err)

@@ -102,7 +102,7 @@ func TestParquetTwins(t *testing.T) {
 			RowsInGroup: []int{0, 10 + random.IntN(100), 300}[random.IntN(3)], PageBytes: []int{0, 100 + random.IntN(1000), 10_000}[random.IntN(3)],
 			PageVersion: 1 + random.IntN(2), Plain: random.IntN(2) == 0, Delta: random.IntN(4) == 0,
 		}
-		want, wantErr := readWhole(r, bytes.NewReader(zip(t, string(text))))
+		want, wantErr := readWhole(r, bytes.NewReader(zip(string(text))))
 		for i := range want {
 			// Rows are counted without the header.
 			want[i] = strings.Replace(want[i], fmt.Sprintf("read line %d", i+2), fmt.Sprintf("read row %d", i+1), 1)
@@ -439,7 +439,7 @@ func TestParquetReaderGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	const text = "interface-id srcaddr dstaddr bytes\neni-1 10.0.0.1 10.0.0.2 5\n"
-	if got, err := readWhole(r, bytes.NewReader(zip(t, text))); err != nil || len(got) != 1 {
+	if got, err := readWhole(r, bytes.NewReader(zip(text))); err != nil || len(got) != 1 {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if got, err := readWhole(r, bytes.NewReader(file)); err != nil || len(got) != 10 {

@@ -9,22 +9,16 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
 // zip returns the members as one gzip file.
-func zip(t testing.TB, members ...string) []byte {
-	t.Helper()
-	var out bytes.Buffer
+func zip(members ...string) (file []byte) {
 	for _, m := range members {
-		w := gzip.NewWriter(&out)
-		if _, err := w.Write([]byte(m)); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
+		file = append(file, flowgen.Gzip([]byte(m))...)
 	}
-	return out.Bytes()
+	return file
 }
 
 // line is what a test checks of a record.
@@ -133,7 +127,7 @@ func TestReaderRecords(t *testing.T) {
 		"empty":       {[]string{""}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, bad, err := readAll(t, NewReader(Config{}), zip(t, test.members...))
+			got, bad, err := readAll(t, NewReader(Config{}), zip(test.members...))
 			if err != nil || len(bad) > 0 {
 				t.Fatalf("got errors %v %q", err, bad)
 			}
@@ -150,7 +144,7 @@ func TestReaderRecordFields(t *testing.T) {
 	rows := "123456789012 eni-1 10.0.0.1 10.0.0.2 1 1620140661000 1620140721 eu-west-3 vpc-1 subnet-1 i-1 euw3-az1 egress 8 S3 DYNAMODB nat-1 nat_gateway regional_nat_gateway\n" +
 		"- - 10.0.0.1 10.0.0.2 - - - - - - - - - - - - - - -\n"
 	r := NewReader(Config{})
-	if err := r.Reset(bytes.NewReader(zip(t, header+"\n"+rows))); err != nil {
+	if err := r.Reset(bytes.NewReader(zip(header + "\n" + rows))); err != nil {
 		t.Fatal(err)
 	}
 	var record Record
@@ -199,7 +193,7 @@ func TestReaderMalformedLines(t *testing.T) {
 		{"eni-1 10.0.0.1 - 10.0.0.1 5 6", `read line 2: dstaddr "": missing in a data row`},
 	} {
 		good := "eni-1 10.0.0.1 10.0.0.2 10.0.0.1 5 6\n"
-		records, bad, err := readAll(t, NewReader(Config{}), zip(t, header+test.line+"\n"+good))
+		records, bad, err := readAll(t, NewReader(Config{}), zip(header+test.line+"\n"+good))
 		if err != nil || len(records) != 1 || len(bad) != 1 || bad[0] != test.want {
 			t.Errorf("line %q: got %d records, errors %q, %v; want one record and %q", test.line, len(records), bad, err, test.want)
 		}
@@ -208,7 +202,7 @@ func TestReaderMalformedLines(t *testing.T) {
 
 func TestReaderTooManyMalformed(t *testing.T) {
 	file := func(good, bad int) []byte {
-		return zip(t, "interface-id srcaddr dstaddr bytes\n"+strings.Repeat("eni-1 10.0.0.1 10.0.0.2 5\n", good)+strings.Repeat("broken\n", bad))
+		return zip("interface-id srcaddr dstaddr bytes\n" + strings.Repeat("eni-1 10.0.0.1 10.0.0.2 5\n", good) + strings.Repeat("broken\n", bad))
 	}
 	for _, test := range []struct {
 		good, bad int
@@ -230,7 +224,7 @@ func TestReaderBadFiles(t *testing.T) {
 		fmt.Fprintf(&rows, "2 123456789012 eni-1 10.0.0.1 198.51.100.7 1 443 6 10 %d 1620140661 1620140721 ACCEPT OK\n", random.Uint32())
 	}
 	text := v2 + rows.String()
-	whole := zip(t, text)
+	whole := zip(text)
 	damaged := bytes.Clone(whole)
 	damaged[len(damaged)-6] ^= 1 // The checksum.
 	garbled := bytes.Clone(whole)
@@ -252,16 +246,16 @@ func TestReaderBadFiles(t *testing.T) {
 		"plain text":             {[]byte(text), Config{}, ErrNotGzip},
 		"one byte":               {[]byte{0x1f}, Config{}, ErrNotGzip},
 		"inflates too far":       {whole, Config{MaxFileBytes: 1 << 20}, ErrFileTooLarge},
-		"line too long":          {zip(t, v2+strings.Repeat("x", MaxLineBytes+1)+"\n"), Config{}, ErrLineTooLong},
-		"endless line":           {zip(t, v2+strings.Repeat("x", 1<<20)), Config{}, ErrLineTooLong},
-		"no bytes":               {zip(t, "interface-id srcaddr dstaddr\n"), Config{}, ErrUnsupportedFormat},
-		"no addresses":           {zip(t, "interface-id bytes packets\n"), Config{}, ErrUnsupportedFormat},
-		"no interface":           {zip(t, "srcaddr dstaddr bytes\n"), Config{}, ErrUnsupportedFormat},
-		"field twice":            {zip(t, "interface-id srcaddr dstaddr bytes bytes\n"), Config{}, ErrUnsupportedFormat},
+		"line too long":          {zip(v2 + strings.Repeat("x", MaxLineBytes+1) + "\n"), Config{}, ErrLineTooLong},
+		"endless line":           {zip(v2 + strings.Repeat("x", 1<<20)), Config{}, ErrLineTooLong},
+		"no bytes":               {zip("interface-id srcaddr dstaddr\n"), Config{}, ErrUnsupportedFormat},
+		"no addresses":           {zip("interface-id bytes packets\n"), Config{}, ErrUnsupportedFormat},
+		"no interface":           {zip("srcaddr dstaddr bytes\n"), Config{}, ErrUnsupportedFormat},
+		"field twice":            {zip("interface-id srcaddr dstaddr bytes bytes\n"), Config{}, ErrUnsupportedFormat},
 		"transit gateway": {
-			zip(t, "version resource-type account-id tgw-id tgw-attachment-id srcaddr dstaddr bytes\n"), Config{}, ErrTransitGateway,
+			zip("version resource-type account-id tgw-id tgw-attachment-id srcaddr dstaddr bytes\n"), Config{}, ErrTransitGateway,
 		},
-		"no header and no default format": {zip(t, "eni-1 10.0.0.1 10.0.0.2 5\n"), Config{}, ErrUnsupportedFormat},
+		"no header and no default format": {zip("eni-1 10.0.0.1 10.0.0.2 5\n"), Config{}, ErrUnsupportedFormat},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := readAll(t, NewReader(test.config), test.file)
@@ -291,7 +285,7 @@ func (f *failingReader) Read(p []byte) (int, error) {
 
 func TestReaderKeepsErrorOfSource(t *testing.T) {
 	broken := errors.New("connection reset")
-	whole := zip(t, v2+strings.Repeat("2 123456789012 eni-1 10.0.0.1 198.51.100.7 1 443 6 10 840 1620140661 1620140721 ACCEPT OK\n", 2000))
+	whole := zip(v2 + strings.Repeat("2 123456789012 eni-1 10.0.0.1 198.51.100.7 1 443 6 10 840 1620140661 1620140721 ACCEPT OK\n", 2000))
 	r := NewReader(Config{})
 	err := r.Reset(&failingReader{whole[:len(whole)/2], broken})
 	var record Record
@@ -311,7 +305,7 @@ func TestReaderConfiguredFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, bad, err := readAll(t, NewReader(Config{Format: format}), zip(t, "eni-1 10.0.0.1 10.0.0.2 5\n"))
+	records, bad, err := readAll(t, NewReader(Config{Format: format}), zip("eni-1 10.0.0.1 10.0.0.2 5\n"))
 	if err != nil || len(records) != 1 || len(bad) != 0 {
 		t.Errorf("got %q %q %v", records, bad, err)
 	}
@@ -329,7 +323,7 @@ func TestReaderColumnOrders(t *testing.T) {
 			header = append(header, Field(f).String())
 			row = append(row, fieldSample(Field(f)))
 		}
-		records, bad, err := readAll(t, NewReader(Config{}), zip(t, strings.Join(header, " ")+"\n"+strings.Join(row, " ")+"\n"))
+		records, bad, err := readAll(t, NewReader(Config{}), zip(strings.Join(header, " ")+"\n"+strings.Join(row, " ")+"\n"))
 		want := "10.0.1.5>10.0.0.220 10.0.1.5>203.0.113.5 bytes=99 packets=9 status=0 rejected=false"
 		if err != nil || len(bad) > 0 || len(records) != 1 || records[0] != want {
 			t.Fatalf("header %q: got %q %q %v, want %s", header, records, bad, err, want)
@@ -395,7 +389,7 @@ func TestReadDoesNotAllocate(t *testing.T) {
 		"5 123456789012 eni-1 2001:db8::1 2001:db8::2 1 443 6 10 840 1620140661 1620140721 ACCEPT OK 2001:db8::1 2001:db8::2 - egress 8\n", 4000)
 	r := NewReader(Config{})
 	header := DefaultFormat + " pkt-srcaddr pkt-dstaddr pkt-dst-aws-service flow-direction traffic-path\n"
-	if err := r.Reset(bytes.NewReader(zip(t, header+rows))); err != nil {
+	if err := r.Reset(bytes.NewReader(zip(header + rows))); err != nil {
 		t.Fatal(err)
 	}
 	var record Record
@@ -419,7 +413,7 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		r := NewReader(Config{})
-		err := r.Reset(bytes.NewReader(zip(t, text)))
+		err := r.Reset(bytes.NewReader(zip(text)))
 		var record Record
 		var records, bad int64
 		for err == nil {
@@ -448,7 +442,7 @@ func FuzzReader(f *testing.F) {
 
 // FuzzReaderBytes feeds foreign bytes as the file itself: a clean end comes out exactly where the standard library reads to one, after as many bytes.
 func FuzzReaderBytes(f *testing.F) {
-	whole := zip(f, v2+"2 123456789012 eni-1 10.0.0.1 198.51.100.7 1 443 6 10 840 1620140661 1620140721 ACCEPT OK\n", "more")
+	whole := zip(v2+"2 123456789012 eni-1 10.0.0.1 198.51.100.7 1 443 6 10 840 1620140661 1620140721 ACCEPT OK\n", "more")
 	f.Add(whole)
 	f.Add(whole[:len(whole)-5])
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -491,7 +485,7 @@ func BenchmarkReaderRead(b *testing.B) {
 	} {
 		b.Run(profile.name, func(b *testing.B) {
 			const rows = 10_000
-			file := zip(b, profile.header+strings.Repeat(profile.row, rows))
+			file := zip(profile.header + strings.Repeat(profile.row, rows))
 			r := NewReader(Config{})
 			var record Record
 			b.ReportAllocs()

@@ -20,7 +20,7 @@ func BenchmarkRead(b *testing.B) {
 	const rows = 100_000
 	for name, format := range benchmarkFormats {
 		text := benchmarkLog(format, rows)
-		for form, file := range map[string][]byte{"text": text, "gzip": zip(b, string(text))} {
+		for form, file := range map[string][]byte{"text": text, "gzip": zip(string(text))} {
 			b.Run(name+"/"+form, func(b *testing.B) {
 				r := NewReader(Config{})
 				var record Record

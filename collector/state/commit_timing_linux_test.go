@@ -2,7 +2,6 @@ package state
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
 const (
@@ -51,15 +51,7 @@ func benchmarkFile(random *rand.Rand, window int64) []byte {
 		row(gateway, "-", n, c, p, c, "egress", "1", service, "-")
 		row(fmt.Sprintf("eni-0b%015d", client), fmt.Sprintf("i-%017d", client), c, p, c, p, "egress", "1", "-", service)
 	}
-	return zip(text.Bytes())
-}
-
-func zip(text []byte) []byte {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	w.Write(text) //nolint:errcheck // A buffer takes everything.
-	w.Close()     //nolint:errcheck // The same.
-	return out.Bytes()
+	return flowgen.Gzip(text.Bytes())
 }
 
 // seriesFile has a thousand series of one account.
@@ -70,7 +62,7 @@ func seriesFile(account int) []byte {
 		fmt.Fprintf(&text, "%012d eu-west-3 eni-0c%015d i-0c vpc-0b 10.0.0.9 203.0.113.5 10.0.0.9 203.0.113.5 1000 10 1772359900 1772360000 egress 8 - SERVICE_%d\n",
 			account, account, service)
 	}
-	return zip([]byte(text.String()))
+	return flowgen.Gzip([]byte(text.String()))
 }
 
 type freePrice struct{}

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"bytes"
 	"compress/gzip"
 	"fmt"
 	"math/rand/v2"
@@ -55,18 +54,7 @@ func newLoad(c *cloud, rng *rand.Rand, seed uint64, files int) (*load, error) {
 	return l, err
 }
 
-// compressed returns one of several forms of a file's text as AWS may store it: other bytes, and the same lines.
-func compressed(text []byte, level int) []byte {
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, level)
-	if err != nil {
-		panic(err) // The levels are those of this file.
-	}
-	_, _ = w.Write(text) // Writes to a buffer do not fail.
-	_ = w.Close()
-	return b.Bytes()
-}
-
+// anyLevel returns one of several ways to store a text: other bytes, and the same lines.
 func (l *load) anyLevel() int {
 	return [...]int{gzip.BestCompression, gzip.BestSpeed, gzip.HuffmanOnly, gzip.NoCompression}[l.rng.IntN(4)]
 }
@@ -119,7 +107,7 @@ func (l *load) again(f flowgen.File, object awstest.Object) ([]string, error) {
 }
 
 func (l *load) store(bucket string, f flowgen.File) (awstest.Object, error) {
-	return l.cloud.s3.Put(background, bucket, f.Key, compressed(f.Text, l.anyLevel()))
+	return l.cloud.s3.Put(background, bucket, f.Key, flowgen.GzipLevel(f.Text, l.anyLevel()))
 }
 
 // announce returns a message about an object in any envelope.
@@ -158,7 +146,7 @@ func (l *load) odd() ([]string, error) {
 		func([]byte) []byte { return []byte("this is no flow log\nnor is this\n") },
 	} {
 		key := good.FlowLog.Key(good.Time, fmt.Sprintf("bad%05x", i))
-		object, err := l.cloud.s3.Put(background, bucket, key, damage(compressed(good.Text, gzip.BestSpeed)))
+		object, err := l.cloud.s3.Put(background, bucket, key, damage(flowgen.GzipLevel(good.Text, gzip.BestSpeed)))
 		if err != nil {
 			return nil, err
 		}
@@ -186,6 +174,6 @@ func (l *load) shuffled(messages []string) []string {
 func (l *load) replace(path string, level int) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	if f, ok := l.files[key]; ok {
-		_, _ = l.cloud.s3.Put(background, bucket, key, compressed(f.Text, level)) // An object in memory is always stored.
+		_, _ = l.cloud.s3.Put(background, bucket, key, flowgen.GzipLevel(f.Text, level)) // An object in memory is always stored.
 	}
 }

@@ -15,9 +15,15 @@ import (
 )
 
 // Gzip compresses text as AWS compresses flow log files: one gzip member.
-func Gzip(text []byte) []byte {
+func Gzip(text []byte) []byte { return GzipLevel(text, gzip.DefaultCompression) }
+
+// GzipLevel is Gzip with one of the levels of package compress/gzip; it panics with any other.
+func GzipLevel(text []byte, level int) []byte {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w, err := gzip.NewWriterLevel(&b, level)
+	if err != nil {
+		panic(err)
+	}
 	// Writes to a bytes.Buffer do not fail.
 	_, _ = w.Write(text)
 	_ = w.Close()

@@ -5,28 +5,21 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"testing"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
 // benchmarkText is a flow log of 18 fields, some 147 bytes a record.
 func benchmarkText(rows int) []byte {
-	rng := rand.New(rand.NewPCG(1, 2))
-	var b bytes.Buffer
-	for i := range rows {
-		start := 1773480300 + i*5/rows*60
-		remote, client := fmt.Sprintf("52.0.%d.%d", rng.IntN(40), rng.IntN(256)), fmt.Sprintf("10.0.1.%d", 1+rng.IntN(200))
-		fmt.Fprintf(&b, "5 123456789012 eni-0123456789abcdef0 %s 10.0.0.220 %d 443 6 %d %d %d %d ACCEPT OK %s %s ingress -\n", client,
-			32768+rng.IntN(20000), 1+rng.IntN(2000), 40+rng.IntN(3_000_000), start, start+59, client, remote)
-	}
-	return b.Bytes()
+	return flowgen.Bulk{Format: flowgen.BulkFormat18(), Rows: rows, Remotes: 10_000}.Bytes()
 }
 
 // BenchmarkReader inflates a file into blocks as large as flowlog's.
 func BenchmarkReader(b *testing.B) {
 	text := benchmarkText(300_000)
 	for _, level := range []int{gzip.NoCompression, gzip.BestSpeed, gzip.DefaultCompression} {
-		file := compressed(b, level, text)
+		file := compressed(level, text)
 		b.Run(fmt.Sprintf("level=%d", level), func(b *testing.B) {
 			var z Reader
 			block := make([]byte, 256<<10)
@@ -50,20 +43,9 @@ func BenchmarkReader(b *testing.B) {
 }
 
 // compressed returns the texts as the members of a gzip file.
-func compressed(t testing.TB, level int, texts ...[]byte) []byte {
-	t.Helper()
-	var out bytes.Buffer
+func compressed(level int, texts ...[]byte) (file []byte) {
 	for _, text := range texts {
-		w, err := gzip.NewWriterLevel(&out, level)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(text); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
+		file = append(file, flowgen.GzipLevel(text, level)...)
 	}
-	return out.Bytes()
+	return file
 }
