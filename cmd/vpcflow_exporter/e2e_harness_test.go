@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,12 +18,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go/logging"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
 	"github.com/vpcflow/vpcflow_exporter/internal/chaos"
+	"github.com/vpcflow/vpcflow_exporter/internal/exposition"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
+	"github.com/vpcflow/vpcflow_exporter/internal/testlog"
 )
 
 // The end-to-end tests run the daemon as newApp makes it, in this process, against S3 and SQS of internal/awstest: real SDK, real protocols. They read
@@ -57,13 +55,13 @@ type stand struct {
 	dead   string // dead is the dead-letter queue, "" where there is none.
 	config Config
 	now    func() time.Time
-	logs   *logBuffer
+	logs   *testlog.Buffer
 }
 
 // newStand makes a queue that moves a message to a dead-letter queue after so many receives; 0 is a queue without one.
 func newStand(t *testing.T, receives int) *stand {
 	t.Helper()
-	s := &stand{t: t, config: DefaultConfig(), now: func() time.Time { return testNow }, logs: new(logBuffer)}
+	s := &stand{t: t, config: DefaultConfig(), now: func() time.Time { return testNow }, logs: new(testlog.Buffer)}
 	began := time.Now()
 	cloud, err := awstest.NewCloud(awstest.Options{Region: testRegion, Now: func() time.Time { return began.Add(time.Duration(s.passed.Load())) }})
 	if err != nil {
@@ -319,40 +317,19 @@ const (
 type page struct {
 	text    string
 	values  map[string]float64 // values is by series, as name{label="value",...} with labels in the order of the page.
-	samples []sample
-}
-
-// sample is one series of a counter or gauge.
-type sample struct {
-	name   string
-	labels map[string]string
-	value  float64
+	samples []exposition.Sample
 }
 
 // parsePage reads a page in Prometheus's text format; one that Prometheus would refuse fails the test.
 func parsePage(t *testing.T, text string) page {
 	t.Helper()
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	samples, err := exposition.Parse(text)
 	if err != nil {
-		t.Fatalf("parse page: %v\n%s", err, text)
+		t.Fatalf("%v\n%s", err, text)
 	}
-	p := page{text: text, values: make(map[string]float64)}
-	for name, family := range families {
-		for _, m := range family.GetMetric() {
-			labels, rendered := map[string]string{}, []string{}
-			for _, l := range m.GetLabel() {
-				labels[l.GetName()] = l.GetValue()
-				rendered = append(rendered, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
-			}
-			series := name
-			if len(rendered) > 0 {
-				series += "{" + strings.Join(rendered, ",") + "}"
-			}
-			value := m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
-			p.values[series] = value
-			p.samples = append(p.samples, sample{name, labels, value})
-		}
+	p := page{text: text, values: make(map[string]float64), samples: samples}
+	for _, s := range samples {
+		p.values[s.Series] = s.Value
 	}
 	return p
 }
@@ -361,16 +338,16 @@ func parsePage(t *testing.T, text string) page {
 func (p page) sum(name string, labels ...string) float64 {
 	total := 0.0
 	for _, s := range p.samples {
-		if s.name == name && s.has(labels) {
-			total += s.value
+		if s.Name == name && hasLabels(s, labels) {
+			total += s.Value
 		}
 	}
 	return total
 }
 
-func (s sample) has(labels []string) bool {
+func hasLabels(s exposition.Sample, labels []string) bool {
 	for i := 0; i+1 < len(labels); i += 2 {
-		if s.labels[labels[i]] != labels[i+1] {
+		if s.Labels[labels[i]] != labels[i+1] {
 			return false
 		}
 	}
@@ -378,15 +355,7 @@ func (s sample) has(labels []string) bool {
 }
 
 // own returns the page's lines of the exporter's own series.
-func (p page) own() string {
-	var lines []string
-	for line := range strings.Lines(p.text) {
-		if strings.HasPrefix(line, "vpcflow_") {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines, "")
-}
+func (p page) own() string { return exposition.Own(p.text) }
 
 // check compares series with what they must be; one that is missing is 0.
 func (p page) check(t *testing.T, want map[string]float64) {
@@ -402,12 +371,12 @@ func (p page) check(t *testing.T, want map[string]float64) {
 func (p page) nothingCounted(t *testing.T) {
 	t.Helper()
 	for _, s := range p.samples {
-		switch s.name {
+		switch s.Name {
 		case "vpcflow_records_total", "vpcflow_observed_bytes_total", "vpcflow_held_records", "vpcflow_packets_total", "vpcflow_bytes_total",
 			"vpcflow_nat_bytes_total", "vpcflow_nat_cost_usd_total", "vpcflow_file_compressed_bytes_total", "vpcflow_file_decompressed_bytes_total",
 			"vpcflow_nat_gateway_info", "vpcflow_last_record_timestamp_seconds", "vpcflow_delivery_lag_seconds":
-			if s.value != 0 {
-				t.Errorf("%s%v: got %v, want nothing", s.name, s.labels, s.value)
+			if s.Value != 0 {
+				t.Errorf("%s: got %v, want nothing", s.Series, s.Value)
 			}
 		}
 	}
@@ -512,26 +481,6 @@ func (g *gate) hold(t *testing.T, requests int) {
 }
 
 func (g *gate) open() { close(g.opened) }
-
-// logBuffer keeps a log. It is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-// String returns the log so far.
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
 
 // ledgerOf returns a page in the terms of the traffic generator.
 func ledgerOf(t *testing.T, p page) flowgen.Ledger {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
+	"github.com/vpcflow/vpcflow_exporter/internal/testlog"
 )
 
 // terminate ends the daemon as SIGTERM does, without waiting for it.
@@ -325,7 +326,7 @@ func TestNotReadyAtFirst(t *testing.T) {
 // program is a call of run.
 type program struct {
 	t              *testing.T
-	stdout, stderr logBuffer
+	stdout, stderr testlog.Buffer
 	cancel         context.CancelCauseFunc
 	code           chan int
 }

@@ -123,17 +123,17 @@ func checkLedger(t *testing.T, p page, want flowgen.Ledger, gateways ...*flowgen
 		costs[key] = float64(n) / (1 << 30) * rate.USD
 	}
 	for _, s := range p.samples {
-		switch s.name {
+		switch s.Name {
 		case "vpcflow_nat_cost_usd_total":
-			key := natKey(s.labels)
-			if cost, ok := costs[key]; !ok || cost != s.value {
-				t.Errorf("cost of %+v: got %v, want %v", key, s.value, cost)
+			key := natKey(s.Labels)
+			if cost, ok := costs[key]; !ok || cost != s.Value {
+				t.Errorf("cost of %+v: got %v, want %v", key, s.Value, cost)
 			}
 			delete(costs, key)
 		case "vpcflow_unpriced_bytes_total":
-			region := s.labels["region"]
-			if float64(unpriced[region]) != s.value {
-				t.Errorf("unpriced bytes in %s: got %v, want %d", region, s.value, unpriced[region])
+			region := s.Labels["region"]
+			if float64(unpriced[region]) != s.Value {
+				t.Errorf("unpriced bytes in %s: got %v, want %d", region, s.Value, unpriced[region])
 			}
 			delete(unpriced, region)
 		}
@@ -368,9 +368,9 @@ func TestHostileStrings(t *testing.T) {
 		t.Errorf("got %v USD, want %v", cost, list)
 	}
 	for _, sample := range p.samples {
-		for name, value := range sample.labels {
+		for name, value := range sample.Labels {
 			if len(value) > 128 || strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && name != "name" || c == '\ufffd' }) {
-				t.Errorf("%s has label %s=%q", sample.name, name, value)
+				t.Errorf("%s has label %s=%q", sample.Name, name, value)
 			}
 		}
 	}

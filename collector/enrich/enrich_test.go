@@ -19,6 +19,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/testlog"
 )
 
 // handlerTransport answers requests without a network, so that they can be part of a synctest bubble, in which hours pass at once.
@@ -38,25 +40,7 @@ type bench struct {
 	t        testing.TB
 	e        *Enricher
 	registry *prometheus.Registry
-	log      logBuffer
-}
-
-// logBuffer can be read while it is written to.
-type logBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buffer.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buffer.String()
+	log      testlog.Buffer
 }
 
 // newBench returns an Enricher that does not run yet. Its requests go to the handler.

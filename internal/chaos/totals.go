@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-
+	"github.com/vpcflow/vpcflow_exporter/internal/exposition"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
@@ -28,23 +26,16 @@ func ParseLedger(page string) (flowgen.Ledger, error) {
 }
 
 func parseTotals(page string) (totals, error) {
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(page))
+	samples, err := exposition.Parse(page)
 	if err != nil {
-		return totals{}, fmt.Errorf("parse page of metrics: %w", err)
+		return totals{}, err
 	}
 	t := totals{gauges: map[string]float64{}, ledger: flowgen.Ledger{
 		NATBytes: map[flowgen.NATKey]uint64{}, Bytes: map[flowgen.BytesKey]uint64{}, Packets: map[flowgen.PacketsKey]uint64{},
 		Records: map[flowgen.Disposition]uint64{}, ObservedBytes: map[flowgen.Disposition]uint64{},
 	}}
-	for name, family := range families {
-		for _, m := range family.GetMetric() {
-			labels := make(map[string]string, len(m.GetLabel()))
-			for _, l := range m.GetLabel() {
-				labels[l.GetName()] = l.GetValue()
-			}
-			t.sample(name, labels, m.GetCounter().GetValue()+m.GetGauge().GetValue())
-		}
+	for _, s := range samples {
+		t.sample(s.Name, s.Labels, s.Value)
 	}
 	return t, nil
 }

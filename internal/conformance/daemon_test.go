@@ -14,10 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-
 	"github.com/vpcflow/vpcflow_exporter/internal/chaos"
+	"github.com/vpcflow/vpcflow_exporter/internal/exposition"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
@@ -138,33 +136,17 @@ func (d *daemon) scrape() page {
 
 func parsePage(t *testing.T, text string) page {
 	t.Helper()
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	samples, err := exposition.Parse(text)
 	if err != nil {
-		t.Fatalf("parse page: %v\n%s", err, text)
+		t.Fatalf("%v\n%s", err, text)
 	}
 	ledger, err := chaos.ParseLedger(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := page{values: make(map[string]float64), ledger: ledger}
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "vpcflow_") {
-			p.text += line
-		}
-	}
-	for name, family := range families {
-		for _, m := range family.GetMetric() {
-			var rendered []string
-			for _, l := range m.GetLabel() {
-				rendered = append(rendered, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
-			}
-			series := name
-			if len(rendered) > 0 {
-				series += "{" + strings.Join(rendered, ",") + "}"
-			}
-			p.values[series] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
-		}
+	p := page{text: exposition.Own(text), values: make(map[string]float64), ledger: ledger}
+	for _, s := range samples {
+		p.values[s.Series] = s.Value
 	}
 	return p
 }

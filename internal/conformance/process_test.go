@@ -3,7 +3,6 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -11,10 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/testlog"
 )
 
 const (
@@ -43,7 +43,7 @@ func waitFor(t *testing.T, what string, condition func() bool) {
 // A process is a program that runs beside the test, and what it has printed.
 type process struct {
 	command *exec.Cmd
-	output  *output
+	output  *testlog.Buffer
 	ended   chan struct{}
 	err     error // err is what became of it, once ended is closed.
 }
@@ -52,7 +52,7 @@ type process struct {
 // failed one shows what it has printed.
 func start(t *testing.T, environment []string, name string, args ...string) *process {
 	t.Helper()
-	p := &process{command: exec.CommandContext(context.Background(), name, args...), output: new(output), ended: make(chan struct{})}
+	p := &process{command: exec.CommandContext(context.Background(), name, args...), output: new(testlog.Buffer), ended: make(chan struct{})}
 	p.command.Env = append(environment, "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME"), "AWS_EC2_METADATA_DISABLED=true")
 	p.command.Stdout, p.command.Stderr = p.output, p.output
 	p.command.Dir = t.TempDir()
@@ -128,24 +128,4 @@ func (p *process) answers(t *testing.T, url string) {
 		}
 		return response.Body.Close() == nil
 	})
-}
-
-// output keeps what a process prints. It is safe for concurrent use.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-// String returns the output so far.
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
