@@ -9,11 +9,12 @@ import (
 // maxGroup bounds the files that are committed at once.
 const maxGroup = 64
 
-// A request is a file, or a file that is only counted, on its way into the totals.
+// A request is a file, or files that are only counted, on their way into the totals.
 type request struct {
 	file  File
 	delta *Delta // delta is nil for a count.
 	count fileCount
+	files uint64 // files is how many are counted.
 
 	done      chan struct{}
 	committed bool
@@ -79,8 +80,13 @@ func (a *Aggregator) Commit(file File, d *Delta) (bool, error) {
 
 // CountFile counts a file that was not committed: a duplicate, a skipped, missing or failed one. Reason is "" or why. What a journal cannot take now
 // is counted as soon as it can.
-func (a *Aggregator) CountFile(result Result, reason string) {
-	a.submit(&request{count: fileCount{result, reason}})
+func (a *Aggregator) CountFile(result Result, reason string) { a.CountFiles(result, reason, 1) }
+
+// CountFiles is CountFile for several files that ended alike, with one write for all of them.
+func (a *Aggregator) CountFiles(result Result, reason string, files int) {
+	if files > 0 {
+		a.submit(&request{count: fileCount{result, reason}, files: uint64(files)})
+	}
 }
 
 // Retry tries to write again after a write that found no space, and returns why that is not possible yet. Nothing is committed until it succeeds. It asks for
@@ -128,7 +134,7 @@ func (a *Aggregator) commitGroup(group []*request) {
 	for _, r := range group {
 		switch {
 		case r.delta == nil:
-			a.uncounted[r.count]++
+			a.uncounted[r.count] += r.files
 		case a.Err() == nil:
 			r.committed = a.apply(r.file, r.delta, files)
 		}

@@ -75,9 +75,7 @@ func (w *worker) handle(ctx context.Context, m *queue.Message) {
 		w.pipeline.settleInvalid(ctx, m, err)
 		return
 	}
-	for range notification.Ignored {
-		w.pipeline.aggregator.CountFile(aggregator.Skipped, "")
-	}
+	w.pipeline.aggregator.CountFiles(aggregator.Skipped, "", notification.Ignored)
 	var failures []failure
 	for _, object := range notification.Objects {
 		if err := w.file(ctx, m, object); err != nil {
