@@ -76,11 +76,12 @@ var importRules = map[string]importRule{
 		reason: "the sketch is pure arithmetic over keys and bytes",
 	},
 	"collector/queue": {
+		own:    []string{"internal/backoff"},
 		libs:   []string{"aws core", "aws sqs", "client"},
 		reason: "the queue moves messages and knows nothing of S3 or flow logs",
 	},
 	"collector/objstore": {
-		own:    []string{"collector/s3event"},
+		own:    []string{"collector/s3event", "internal/backoff"},
 		libs:   []string{"aws core", "aws s3", "client"},
 		reason: "a store opens one object as a stream and knows nothing of queues or of what is in it",
 	},
@@ -102,6 +103,7 @@ var importRules = map[string]importRule{
 		reason: "the durable copy is a copy of the aggregator and of nothing else",
 	},
 	"collector/enrich": {
+		own:    []string{"internal/backoff"},
 		libs:   []string{"lru", "maxmind", "client"},
 		reason: "names for addresses are asked for once per key, by the pipeline, never from inside a stage",
 	},
@@ -133,6 +135,9 @@ var importRules = map[string]importRule{
 	"internal/flowparquet": {
 		libs:   []string{"parquet"},
 		reason: "what writes Parquet for tests must share nothing with what reads it",
+	},
+	"internal/backoff": {
+		reason: "how to wait is the same for every server that fails",
 	},
 	"internal/exposition": {
 		libs:   []string{"client model", "common"},

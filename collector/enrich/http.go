@@ -1,15 +1,15 @@
 package enrich
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/backoff"
 )
 
 const (
@@ -64,28 +64,11 @@ func readBody(response *http.Response, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// backoff returns how long to wait after so many failures in a row: it doubles from first, and its upper half is random, so that replicas that
-// failed together do not come back together. A server that asks for longer gets it.
-func backoff(first time.Duration, failures int, err error) time.Duration {
-	d := maxBackoff
-	if doubled := first << max(failures-1, 0); failures < 30 && doubled > 0 {
-		d = min(doubled, maxBackoff)
-	}
-	d = d/2 + rand.N(d/2+1)
+// delay returns how long to wait after so many failures in a row. A server that asks for longer gets it.
+func delay(first time.Duration, failures int, err error) time.Duration {
+	d := backoff.Delay(first, maxBackoff, failures)
 	if status, ok := errors.AsType[*statusError](err); ok {
 		d = max(d, status.retryAfter)
 	}
 	return d
-}
-
-// sleep waits and says whether the context let it finish.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

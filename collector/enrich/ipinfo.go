@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/backoff"
 )
 
 const (
@@ -67,12 +69,12 @@ func (e *Enricher) ask(ctx context.Context) {
 			failures++
 			e.metrics.ipinfo.count(false, err)
 			e.queue.add(addr)
-			pause = max(pause, backoff(firstAskBackoff, failures, err))
+			pause = max(pause, delay(firstAskBackoff, failures, err))
 			if log.isNew(err) {
 				e.logger.Warn("Asking IPinfo failed, names wait until it answers", "err", err)
 			}
 		}
-		if !sleep(ctx, pause) {
+		if !backoff.Sleep(ctx, pause) {
 			return
 		}
 	}

@@ -126,7 +126,7 @@ func (s *rangesSource) fetch(ctx context.Context, e *Enricher) {
 	}
 	wait := s.interval - s.interval/10 + rand.N(s.interval/5+1) // Spread, so that a fleet that started together does not ask together.
 	if s.failures > 0 {
-		wait = min(wait, backoff(firstRangesBackoff, s.failures, err))
+		wait = min(wait, delay(firstRangesBackoff, s.failures, err))
 	}
 	s.next = time.Now().Add(wait)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/s3event"
+	"github.com/vpcflow/vpcflow_exporter/internal/backoff"
 )
 
 const (
@@ -161,24 +161,10 @@ func (s *S3) client(region string) API {
 	return api
 }
 
-// backoff returns how long to wait before the nth resume in a row: a delay that
-// doubles each time, of which a random part of up to a half is taken off.
-func backoff(n int) time.Duration {
-	d := maxBackoff
-	if n < 16 {
-		d = min(d, minBackoff<<(n-1))
-	}
-	return d - rand.N(d/2)
-}
-
 // sleep waits, but not longer than ctx lives.
 func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
+	if !backoff.Sleep(ctx, d) {
 		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
+	return nil
 }

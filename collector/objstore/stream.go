@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/backoff"
 )
 
 // stream is the body of an object, pieced together from as many requests as it
@@ -162,7 +164,7 @@ func (st *stream) resumeOnce() error {
 	// What is left of the old body must not delay the new one, and the reason
 	// why it broke is known.
 	_ = st.Close()
-	if err := st.s3.sleep(st.ctx, backoff(st.resumes)); err != nil {
+	if err := st.s3.sleep(st.ctx, backoff.Delay(minBackoff, maxBackoff, st.resumes)); err != nil {
 		return ended(st.ctx)
 	}
 	out, err := st.get(&s3.GetObjectInput{

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/s3event"
+	"github.com/vpcflow/vpcflow_exporter/internal/backoff"
 )
 
 // openObject opens an object and fails the test if that fails.
@@ -137,7 +138,7 @@ func TestResumesAreLimited(t *testing.T) {
 
 func TestBackoffIsBounded(t *testing.T) {
 	for _, n := range []int{1, 2, 15, 16, 63, 64, 65, 1000} {
-		if d := backoff(n); d < minBackoff/2 || d > maxBackoff {
+		if d := backoff.Delay(minBackoff, maxBackoff, n); d < minBackoff/2 || d > maxBackoff {
 			t.Errorf("backoff of resume %d is %v", n, d)
 		}
 	}

@@ -1,10 +1,10 @@
 package queue
 
 import (
-	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/backoff"
 )
 
 const (
@@ -12,27 +12,8 @@ const (
 	maxBackoff   = 30 * time.Second
 )
 
-// backoff returns how long to wait after so many failures in a row: it doubles up to 30 s, and the
-// upper half is random, so that replicas that failed together do not come back together.
-func backoff(failures int) time.Duration {
-	d := maxBackoff
-	if failures < 7 {
-		d = min(firstBackoff<<max(failures-1, 0), maxBackoff)
-	}
-	return d/2 + rand.N(d/2)
-}
-
-// sleep waits and says whether the context let it finish.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
+// delay returns how long to wait after so many failures in a row.
+func delay(failures int) time.Duration { return backoff.Delay(firstBackoff, maxBackoff, failures) }
 
 // throttleInterval is how often the same complaint is logged.
 const throttleInterval = time.Minute

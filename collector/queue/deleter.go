@@ -237,9 +237,9 @@ func mostFailures(batch []*deletion) int {
 // retryIn returns when to try again. Whoever closes the queue does not wait long.
 func (d *deleter) retryIn(failures int) time.Duration {
 	if d.flushing {
-		return min(backoff(failures), flushAfter)
+		return min(delay(failures), flushAfter)
 	}
-	return backoff(failures)
+	return delay(failures)
 }
 
 func (d *deleter) complain(err error, failed int) {

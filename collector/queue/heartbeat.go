@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/backoff"
 )
 
 // heartbeat is the state of keeping one message hidden.
@@ -24,7 +26,7 @@ func (m *Message) beat() {
 	h := &heartbeat{message: m, limit: m.ReceivedAt.Add(maxLife)}
 	h.end = earlier(m.ReceivedAt.Add(timeout), h.limit)
 	h.next = m.ReceivedAt.Add(timeout / 2)
-	for sleep(m.ctx, time.Until(earlier(h.next, h.end))) {
+	for backoff.Sleep(m.ctx, time.Until(earlier(h.next, h.end))) {
 		if !time.Now().Before(h.end) {
 			m.lose(h.reason())
 			return
@@ -72,7 +74,7 @@ func (h *heartbeat) fail(err error) {
 	h.count++
 	h.failure = err
 	// Near the end, trying ever more slowly would be giving up.
-	wait := min(backoff(h.count), max(time.Until(h.end)/4, 50*time.Millisecond))
+	wait := min(delay(h.count), max(time.Until(h.end)/4, 50*time.Millisecond))
 	h.next = time.Now().Add(wait)
 	q := h.message.queue
 	if dropped, ok := q.extendLog.allow(); ok {

@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/vpcflow/vpcflow_exporter/internal/backoff"
 )
 
 const (
@@ -117,7 +119,7 @@ func (q *Queue) Receive(ctx context.Context, limit int) ([]*Message, error) {
 		failures++
 		err = fmt.Errorf("receive messages from %q: %w", q.cfg.URL, withHint(err, "ReceiveMessage"))
 		q.setHealth(err)
-		wait := backoff(failures)
+		wait := delay(failures)
 		if dropped, ok := q.receiveLog.allow(); ok {
 			q.logger.Warn("Receiving messages failed", "retry_in", wait, "suppressed", dropped, "err", err)
 		}
@@ -143,7 +145,7 @@ func (q *Queue) pause(ctx context.Context, wait time.Duration) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(q.open, cancel)()
-	return sleep(ctx, wait)
+	return backoff.Sleep(ctx, wait)
 }
 
 func (q *Queue) receive(ctx context.Context, limit int) ([]*Message, error) {
