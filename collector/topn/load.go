@@ -181,6 +181,7 @@ func (l *loader[K, S]) member(number int, value []byte) error {
 // finish marks the Top as stored, and fits it to the configuration.
 func (l *loader[K, S]) finish() {
 	clear(l.top.sketch.touched)
+	clear(l.top.sketch.due)
 	clear(l.top.altered)
 	l.top.grow()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -93,7 +94,11 @@ func (l *ledger) commit(now time.Time, rows []row) []bool {
 			l.other += r.bytes
 		}
 	}
-	for _, s := range l.top.Rank() {
+	appeared, left := l.top.Rank()
+	for _, s := range appeared {
+		l.values[s] += 0
+	}
+	for _, s := range left {
 		delete(l.values, s)
 	}
 	return own
@@ -108,8 +113,8 @@ type page struct {
 
 func (l *ledger) scrape() page {
 	p := page{make(map[series]uint64), make(map[series]time.Time), l.other, l.total}
+	maps.Copy(p.values, l.values)
 	for s := range l.top.Series() {
-		p.values[s.Series] = l.values[s.Series]
 		p.created[s.Series] = s.Created
 	}
 	return p
@@ -118,6 +123,9 @@ func (l *ledger) scrape() page {
 // compare holds two pages of consecutive scrapes to what Prometheus makes of them: raw samples only grow, and their growth adds up.
 func (p page) compare(t *testing.T, before page) {
 	t.Helper()
+	if len(p.values) != len(p.created) {
+		t.Fatalf("%d values for %d series", len(p.values), len(p.created))
+	}
 	grown := p.other - before.other
 	if p.other < before.other {
 		t.Fatalf("other went down from %d to %d", before.other, p.other)
@@ -289,7 +297,7 @@ func TestStateChangesNothing(t *testing.T) {
 					t.Fatalf("file %d: the copy's page is %v, want %v", n, got, want)
 				}
 			}
-			durable.write(l.top.Changed(codecs))
+			durable.write(l.top.Changed(codecs, math.MaxInt))
 			if n%100 == 50 {
 				whole := make(store)
 				whole.write(l.top.All(codecs))
@@ -304,6 +312,56 @@ func TestStateChangesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLaggingCounters loads from a store that gets few counters of each file: all series are there, they count as they would have, and nothing else does.
+func TestLaggingCounters(t *testing.T) {
+	behind := 0
+	randomTraces(t, func(t *testing.T, trace *randomTrace) {
+		config := randomConfig(trace.rng)
+		l := ledger{top: topn.New[remote, series](config, hashRemote, start), values: make(map[series]uint64)}
+		now, durable := start, make(store)
+		for n := range 200 {
+			now = now.Add(trace.step())
+			l.commit(now, trace.file())
+			durable.write(l.top.Changed(codecs, 1+trace.rng.IntN(3)))
+			if n%10 != 0 {
+				continue
+			}
+			top, err := topn.Load(config, hashRemote, codecs, durable.all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := slices.Collect(top.Identities()), slices.Collect(l.top.Identities()); !slices.Equal(got, want) {
+				t.Fatalf("file %d: the copy has %v on its page, want %v", n, got, want)
+			}
+			copied, whole := make(store), make(store)
+			copied.write(top.All(codecs))
+			if !maps.Equal(copied, durable) {
+				t.Fatalf("file %d: what was loaded is not what was stored", n)
+			}
+			again, err := topn.Load(config, hashRemote, codecs, func(yield func(key, value []byte) bool) {
+				whole.write(l.top.All(codecs))
+				durable = maps.Clone(whole)
+				whole.all(yield)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !maps.Equal(copied, whole) {
+				behind++
+			}
+			rows, next := trace.file(), now.Add(trace.step())
+			copyOf := ledger{top: top, values: maps.Clone(l.values)}
+			original := ledger{top: again, values: maps.Clone(l.values)}
+			if got, want := copyOf.commit(next, rows), original.commit(next, rows); !slices.Equal(got, want) {
+				t.Fatalf("file %d: the copy counts differently", n)
+			}
+		}
+	})
+	if behind == 0 {
+		t.Error("no store was behind: the traces test nothing")
+	}
 }
 
 // TestOrderWithinFile counts the same files in two orders: each row's bytes go to the same place.

@@ -58,9 +58,9 @@ func (t *Top[K, S]) Begin(now time.Time) {
 	}
 }
 
-// Rank ends a file: it decides which identities are promoted until the next Rank. It returns the series that have left the page, whose values the caller may
-// forget; the slice is valid until the next Rank.
-func (t *Top[K, S]) Rank() []S {
+// Rank ends a file: it decides which identities are promoted until the next Rank. It returns the series that have appeared on the page since the last one, at 0, and then
+// those that have left it, whose values the caller may forget. The slices are valid until the next Count.
+func (t *Top[K, S]) Rank() (appeared, left []S) {
 	t.left = t.left[:0]
 	t.contest.units = t.clock.units()
 	t.forget()
@@ -69,7 +69,8 @@ func (t *Top[K, S]) Rank() []S {
 	t.expire()
 	t.trim()
 	t.watch.reset(t.watchedFrom())
-	return t.left
+	appeared, t.appeared = t.appeared, t.appeared[:0]
+	return appeared, t.left
 }
 
 func (t *Top[K, S]) rival(slot int) rival {

@@ -23,6 +23,7 @@ type sketch[K comparable] struct {
 	order    []float64    // order is what counters are compared by: the fast volume, +Inf if pinned, -1 if empty.
 	counters []counter[K] // counters are bucket after bucket.
 	touched  []bool       // touched marks slots that changed since the last export.
+	due      []bool       // due marks buckets that the next export has to contain.
 }
 
 // A counter is a key with its volumes, scaled by the clock. The fast one may be too large by as much as inherited; the slow one counts from when the key came.
@@ -40,7 +41,7 @@ func newSketch[K comparable](counters int) sketch[K] {
 	s := sketch[K]{
 		shift: uint8(64 - bits.TrailingZeros(uint(counters/ways))),
 		tags:  make([]uint32, counters), order: make([]float64, counters),
-		counters: make([]counter[K], counters), touched: make([]bool, counters),
+		counters: make([]counter[K], counters), touched: make([]bool, counters), due: make([]bool, counters/ways),
 	}
 	for i := range s.order {
 		s.order[i] = -1
@@ -125,7 +126,7 @@ func (s *sketch[K]) emptySlot(hash uint64) int {
 func (s *sketch[K]) pin(slot, member int) {
 	s.counters[slot].member = int32(member) + 1
 	s.order[slot] = math.Inf(1)
-	s.touched[slot] = true
+	s.touched[slot], s.due[slot/ways] = true, true
 }
 
 func (s *sketch[K]) unpin(slot int) {
@@ -147,6 +148,6 @@ func (s *sketch[K]) shrink(fast, slow float64) {
 		if c.member == 0 {
 			s.order[i] = c.fast
 		}
-		s.touched[i] = true
+		s.touched[i], s.due[i/ways] = true, true
 	}
 }

@@ -41,45 +41,71 @@ const (
 // All yields the whole state as records for a store that keeps the last value of each key; an empty value deletes its key. It may be called between Rank and the
 // next Begin, when nothing of a file is pending. Keys and values are valid until the next record.
 func (t *Top[K, S]) All(codecs Codecs[K, S]) iter.Seq2[[]byte, []byte] {
-	return t.records(codecs, true)
+	t.nextBucket = 0
+	return t.records(codecs, true, math.MaxInt)
 }
 
-// Changed is All for what has changed since the last All or Changed that was read to its end.
-func (t *Top[K, S]) Changed(codecs Codecs[K, S]) iter.Seq2[[]byte, []byte] {
-	return t.records(codecs, false)
+// Changed is All for what has changed since the last All or Changed, which were read to their ends, in no order. Of the counters it yields those that members need, and
+// about as many others as the limit says; the rest waits for the next call. From records that lack them Load makes a Top that exposes and counts the same, and
+// ranks by volumes of a few files before.
+func (t *Top[K, S]) Changed(codecs Codecs[K, S], limit int) iter.Seq2[[]byte, []byte] {
+	return t.records(codecs, false, limit)
 }
 
-func (t *Top[K, S]) records(codecs Codecs[K, S], all bool) iter.Seq2[[]byte, []byte] {
+func (t *Top[K, S]) records(codecs Codecs[K, S], all bool, limit int) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
-		var key, value []byte
 		if !yield([]byte{headerRecord}, t.appendHeader(nil)) {
 			return
 		}
-		for slot, touched := range t.sketch.touched {
-			empty := t.sketch.tags[slot] == 0
-			if !touched && (empty || !all) {
-				continue
-			}
-			key, value = appendKey(key[:0], counterRecord, slot), value[:0]
-			if !empty {
-				value = appendCounter(value, &t.sketch.counters[slot], codecs.Identity)
-			}
-			if !yield(key, value) {
-				return
-			}
+		if !t.yieldCounters(codecs.Identity, all, limit, yield) {
+			return
 		}
+		var key, value []byte
 		for number, altered := range t.altered {
 			if !altered && !all {
 				continue
 			}
+			t.altered[number] = false
 			key, value = appendKey(key[:0], memberRecord, number), appendMember(value[:0], &t.members[number], codecs.Series)
 			if !yield(key, value) {
 				return
 			}
 		}
-		clear(t.sketch.touched)
-		clear(t.altered)
 	}
+}
+
+// yieldCounters goes by buckets: only as a whole are they consistent, because a key has one counter in its bucket, and not always the same.
+func (t *Top[K, S]) yieldCounters(codec Codec[K], all bool, limit int, yield func(key, value []byte) bool) bool {
+	s := &t.sketch
+	written, first := 0, t.nextBucket
+	var key, value []byte
+	for i := range s.due {
+		b := (first + i) % len(s.due)
+		if !s.due[b] && written >= limit {
+			continue
+		}
+		optional := !s.due[b]
+		s.due[b] = false
+		for slot := b * ways; slot < (b+1)*ways; slot++ {
+			empty := s.tags[slot] == 0
+			if !s.touched[slot] && (empty || !all) {
+				continue
+			}
+			s.touched[slot] = false
+			key, value = appendKey(key[:0], counterRecord, slot), value[:0]
+			if !empty {
+				value = appendCounter(value, &s.counters[slot], codec)
+			}
+			if !yield(key, value) {
+				return false
+			}
+			if optional {
+				written++
+				t.nextBucket = (b + 1) % len(s.due)
+			}
+		}
+	}
+	return true
 }
 
 func appendKey(b []byte, kind byte, number int) []byte {

@@ -14,11 +14,15 @@
 //			values[other] += bytes
 //		}
 //	}
-//	for _, series := range top.Rank() {
+//	appeared, left := top.Rank()
+//	for _, series := range appeared {
+//		values[series] += 0
+//	}
+//	for _, series := range left {
 //		delete(values, series)
 //	}
 //
-// The page then consists of other and of top.Series(), at 0 where values has nothing yet. Follow answers for a further series of the same row, such as its cost.
+// The page then consists of other and of values, which are those of top.Series(). Follow answers for a further series of the same row, such as its cost.
 //
 // # The life of a series
 //
@@ -97,8 +101,10 @@ type Top[K, S comparable] struct {
 	altered []bool         // altered marks members that changed since the last export.
 	watch   watch[K, S]
 
-	contest contest
-	left    []S
+	contest    contest
+	appeared   []S
+	left       []S
+	nextBucket int // nextBucket is where the next export of changed counters begins.
 }
 
 // New returns an empty Top. The hash has to be the same for equal keys in every process that reads the state; it need not be good. The first update may come at
@@ -145,8 +151,9 @@ func (t *Top[K, S]) grow() {
 			t.sketch.pin(at, int(c.member)-1)
 		}
 	}
+	t.nextBucket = 0
 	for slot := range t.sketch.touched {
-		t.sketch.touched[slot] = true
+		t.sketch.touched[slot], t.sketch.due[slot/ways] = true, true
 	}
 }
 
@@ -222,6 +229,7 @@ func (t *Top[K, S]) appear(number int, series S) bool {
 		return false
 	}
 	m.lines = append(m.lines, line[S]{series, t.clock.now, t.clock.now + int64(t.config.Hold)})
+	t.appeared = append(t.appeared, series)
 	t.altered[number] = true
 	return true
 }
