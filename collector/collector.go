@@ -35,6 +35,7 @@ type Collector struct {
 	records, observedBytes, held             metric
 	files, fileErrors, compressed, inflated  metric
 	formatInfo, seriesLimited, deltaFolds    metric
+	top                                      topMetrics
 }
 
 // New returns a collector over the snapshots and prices that the functions return. Both are asked once per scrape.
@@ -42,6 +43,7 @@ func New(snapshot func() *aggregator.Snapshot, prices func() Prices) *Collector 
 	c := &Collector{snapshot: snapshot, prices: prices}
 	c.describeTraffic()
 	c.describeNAT()
+	c.describeTop()
 	c.describeReading()
 	return c
 }
@@ -139,6 +141,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	e := emitter{ch}
 	c.collectTraffic(e, s)
 	c.collectNAT(e, s)
+	c.collectTop(e, s)
 	c.collectPrices(e, s)
 	c.collectReading(e, s)
 }

@@ -79,6 +79,9 @@ func aggregatorConfig(c Config) aggregator.Config {
 	config.Series = c.Limits.Series
 	config.HeldKeys = c.Limits.DeltaKeys
 	config.MaxAge = c.FlowLogs.MaxAge
+	config.Top = aggregator.TopConfig{
+		Destinations: c.Top.Destinations, Sources: c.Top.Sources, Pairs: c.Top.Pairs, Hold: c.Top.Hold, Idle: c.Top.Idle,
+	}
 	for _, g := range c.FlowLogs.NATGateways {
 		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
 	}
@@ -175,7 +178,6 @@ func unsupported(c Config) []string {
 		key       string
 		got, want any
 	}{
-		{"top", c.Top, defaults.Top},
 		{"enrichment", c.Enrichment, defaults.Enrichment},
 		{"claim", c.Claim, defaults.Claim},
 		{"backfill", c.Backfill, defaults.Backfill},

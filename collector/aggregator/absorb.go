@@ -4,11 +4,11 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 )
 
-// absorb brings a delta's interfaces up to date and gives them its rows.
-func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
+// absorb brings a delta's interfaces up to date and gives them its rows. It returns the interfaces, and where the rows of each group have gone.
+func (a *Aggregator) absorb(file File, d *Delta) (touched map[*netInterface]struct{}, parts []part, plans []groupPlan) {
 	d.flush()
-	touched := make(map[*netInterface]struct{}, len(d.interfaces))
-	parts := make([]part, len(d.interfaces))
+	touched = make(map[*netInterface]struct{}, len(d.interfaces))
+	parts = make([]part, len(d.interfaces))
 	for i := range d.interfaces {
 		in := &d.interfaces[i]
 		n := a.interfaceNamed(file, in.name)
@@ -29,7 +29,7 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 		touched[n] = struct{}{}
 		a.findPublicInterface(n, d.networks)
 	}
-	a.absorbRemotes(d, parts)
+	plans = a.absorbRemotes(d, parts)
 	for row := range d.clients.all {
 		group := d.clientGroups[row.group-1]
 		p := parts[group.iface]
@@ -40,7 +40,7 @@ func (a *Aggregator) absorb(file File, d *Delta) map[*netInterface]struct{} {
 			p.held.addClient(clientKey{row.address, group.shape}, *row.counts)
 		}
 	}
-	return touched
+	return touched, parts, plans
 }
 
 // A part is what a file has of one interface.
@@ -60,7 +60,7 @@ type groupPlan struct {
 }
 
 // absorbRemotes gives the interfaces their rows. Those of an overlapping flow log are no more than evidence.
-func (a *Aggregator) absorbRemotes(d *Delta, parts []part) {
+func (a *Aggregator) absorbRemotes(d *Delta, parts []part) []groupPlan {
 	plans := make([]groupPlan, len(d.groups))
 	for g := range plans {
 		plans[g] = parts[d.groups[g].iface].plan(d.groups[g].shape, a.classes != nil)
@@ -89,6 +89,7 @@ func (a *Aggregator) absorbRemotes(d *Delta, parts []part) {
 		}
 	}
 	learnSightings(d, parts, plans)
+	return plans
 }
 
 // plan says what to do with rows of a shape; they may be told to keep their remotes though nothing depends on them, but for an explanation.

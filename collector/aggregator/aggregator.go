@@ -49,6 +49,7 @@ type Pricer interface {
 type Config struct {
 	NATGateways []Gateway
 	Vantage     Vantage
+	Top         TopConfig
 	Series      int // Series bounds all label sets together.
 	HeldKeys    int // HeldKeys bounds the keys of all rows held back.
 	// MaxAge is the age from which on a file is not offered any more, by the time in its name; 0 is none. Files are remembered a day longer, and 15 days if their
@@ -61,7 +62,7 @@ type Config struct {
 
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
-	return Config{Vantage: VantageAuto, Series: 50_000, HeldKeys: 1_000_000, MaxAge: 7 * 24 * time.Hour, Duplicates: 500_000}
+	return Config{Vantage: VantageAuto, Top: DefaultTopConfig(), Series: 50_000, HeldKeys: 1_000_000, MaxAge: 7 * 24 * time.Hour, Duplicates: 500_000}
 }
 
 const (
@@ -115,7 +116,11 @@ type Aggregator struct {
 	copies     map[copyKey]struct{}        // copies are the files' interfaces that overlap, nil without Config.Explain.
 	classes    map[classKey]explainedClass // classes are what keys were counted as, nil without Config.Explain.
 
-	totals totals
+	totals   totals
+	tops     tops
+	verdicts verdicts
+	watch    atomic.Pointer[Watch]
+	unseen   bool // unseen: something has been counted with the path unseen_middlebox.
 }
 
 // natScope is a VPC, or a region of an account, whose NAT gateways are logged.
@@ -152,6 +157,7 @@ func Open(config Config, prices Pricer, now func() time.Time, journal Journal) (
 		return nil, err
 	}
 	a.publish()
+	a.tops.resume(a.now())
 	a.configure()
 	if err := a.persist(nil); err != nil && !errors.Is(err, ErrFull) {
 		return nil, err
@@ -169,6 +175,7 @@ func (a *Aggregator) empty() {
 	a.clocks = make(map[place]int64)
 	a.newest, a.pruned, a.heldKeys = 0, 0, 0
 	a.totals = totals{limit: a.config.Series}
+	a.tops, a.unseen = newTops(a.config.Top, a.now()), false
 	a.unwritten = nil
 	if a.journal != nil {
 		a.track()
@@ -188,6 +195,8 @@ func (a *Aggregator) Reconfigure(config Config) {
 // configure brings the configuration into effect.
 func (a *Aggregator) configure() {
 	a.totals.limit = a.config.Series
+	a.tops.reconfigure(a.config.Top)
+	a.tops.begin(a.now())
 	for _, n := range a.interfaces {
 		n.gateway = a.configured(n.name)
 		if n.gateway == nil && n.recognisedBy == recognisedByConfig {

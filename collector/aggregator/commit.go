@@ -3,6 +3,7 @@ package aggregator
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -131,6 +132,9 @@ func (a *Aggregator) commitGroup(group []*request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	files := make(map[fileHash]fileHour)
+	if slices.ContainsFunc(group, func(r *request) bool { return r.delta != nil }) {
+		a.tops.begin(a.now())
+	}
 	for _, r := range group {
 		switch {
 		case r.delta == nil:
@@ -155,7 +159,8 @@ func (a *Aggregator) apply(file File, d *Delta, group map[fileHash]fileHour) boo
 		return false
 	}
 	group[id] = hourOf(file, a.config.MaxAge, a.now())
-	touched := a.absorb(file, d)
+	a.verdicts.clear(true)
+	touched, parts, plans := a.absorb(file, d)
 	for n := range touched {
 		a.learn(n)
 	}
@@ -163,6 +168,8 @@ func (a *Aggregator) apply(file File, d *Delta, group map[fileHash]fileHour) boo
 		a.settle(n)
 	}
 	a.settleWaiting()
+	a.countRows(d, parts, plans)
+	a.verdicts.clear(false)
 	a.prune()
 	a.evict()
 	a.totals.file(file, d, a.now())
@@ -178,6 +185,7 @@ func (a *Aggregator) persist(files map[fileHash]fileHour) error {
 	for c, n := range a.uncounted {
 		a.totals.countFile(c, n, a.now())
 	}
+	a.tops.rank(&a.totals, a.now())
 	forgotten, early := a.duplicates.forgettable(a.config.MaxAge, a.now(), a.config.Duplicates, len(files))
 	if early {
 		a.findings.add(Finding{Kind: FindingForgottenFiles})

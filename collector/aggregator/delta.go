@@ -56,6 +56,8 @@ type Delta struct {
 	clientIDs    idTable
 	remotes      keyTable // remotes are the remotes of groups.
 	clients      keyTable // clients are the clients of clientGroups.
+	pairs        pairTable
+	watch        *Watch
 	pending      [pendingRows]pendingRow
 	numPending   int
 
@@ -89,6 +91,7 @@ type group struct {
 	shape   classifier.Shape
 	service uint16
 	bare    bool   // bare: the rows show their remotes bare (classifier.SightBare).
+	pairs   bool   // pairs: the rows are summed by client and remote too.
 	sum     Counts // sum is over the rows that are not in the table of remotes.
 }
 
@@ -112,7 +115,7 @@ var noServices = [numNoServices]string{serviceUnknown: unknownLabel, serviceNone
 // NewDelta returns an empty delta that holds at most about maxKeys keys in each of its tables; what comes beyond is summed without its remote or client.
 func NewDelta(networks *classifier.Networks, maxKeys int) *Delta {
 	return &Delta{
-		networks: networks, maxKeys: maxKeys,
+		networks: networks, maxKeys: maxKeys, watch: &Watch{},
 		byName:    make(map[string]uint32),
 		services:  slices.Clone(noServices[:]),
 		byService: make(map[string]uint16),
@@ -132,9 +135,13 @@ func (d *Delta) Reset(networks *classifier.Networks) {
 	d.clientIDs.reset()
 	d.remotes.reset()
 	d.clients.reset()
+	d.pairs.reset()
 	d.folds, d.lastRecord = 0, 0
 	d.dispositions = [classifier.NumDispositions]Counts{}
 }
+
+// Watch makes an empty delta watch for what an aggregator wants to know besides sums.
+func (d *Delta) Watch(w *Watch) { d.watch = w }
 
 // Malformed counts a line that could not be read.
 func (d *Delta) Malformed() { d.dispositions[classifier.Malformed].Records++ }
@@ -175,8 +182,8 @@ func (d *Delta) Add(r *flowlog.Record) {
 	g := d.group(i, o.Shape, d.service(r, &o))
 	group := &d.groups[g-1]
 	row := &d.pending[d.numPending]
-	row.counts, row.client, row.remote = counts, d.clients.key(group.clients, o.Ends.Client), 0
-	if !in.sees(o.Shape) {
+	row.counts, row.client, row.remote, row.pair = counts, d.clients.key(group.clients, o.Ends.Client), 0, group.pairs
+	if d.keepsRemote(in, o.Shape) {
 		row.remote = d.remotes.key(g, o.Ends.Remote)
 	} else {
 		group.sum.add(counts)
@@ -195,6 +202,7 @@ type pendingRow struct {
 	remote uint64 // remote is the key in the table of remotes, 0 for a row that has no place there.
 	client uint64
 	counts Counts
+	pair   bool
 }
 
 const pendingRows = 64
@@ -211,6 +219,16 @@ func (d *Delta) flush() {
 	for i := range rows {
 		d.addClient(rows[i].client, rows[i].counts)
 	}
+	for i := range rows {
+		if row := &rows[i]; row.pair && row.remote != 0 {
+			d.addPair(row.remote, row.client, row.counts.Bytes)
+		}
+	}
+}
+
+// keepsRemote says whether rows have a place in the table of remotes.
+func (d *Delta) keepsRemote(in *deltaInterface, s classifier.Shape) bool {
+	return d.watch.clientViews || !in.sees(s)
 }
 
 // sees says whether rows of a shape are, at this interface, an outer view of traffic that a gateway forwards: what a client sees of it, or legs B and C. Whatever they
@@ -234,7 +252,9 @@ func (d *Delta) group(iface uint32, s classifier.Shape, service uint16) uint32 {
 			d.clientGroups = append(d.clientGroups, clientGroup{iface, s})
 		}
 		d.groups = append(d.groups, group{iface: iface, clients: c, shape: s, service: service, bare: s.Sight() == classifier.SightBare})
-		if in := &d.interfaces[iface]; !in.overflow {
+		in := &d.interfaces[iface]
+		d.groups[g-1].pairs = d.mayBeForwarded(in, s)
+		if !in.overflow {
 			in.evidence.shape(s)
 		}
 	}

@@ -50,6 +50,7 @@ func BenchmarkFile(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
 						d.Reset(networks)
+						d.Watch(a.Watch())
 						if n := readInto(b, reader, d, &record, form.file); n != rows {
 							b.Fatalf("got %d records", n)
 						}

@@ -157,12 +157,7 @@ func (n *netInterface) suspect() bool {
 
 // relay says whether packets that the interface translates are others', as far as its fields tell.
 func (n *netInterface) relay() bool {
-	switch n.evidence.interfaceType {
-	case flowlog.InterfaceTransitGateway, flowlog.InterfaceVPCEndpoint, flowlog.InterfaceNetworkLoadBalancer:
-		return true
-	default:
-		return n.attributes.hasInstanceField && n.attributes.instanceID == ""
-	}
+	return isRelayType(n.evidence.interfaceType) || n.attributes.hasInstanceField && n.attributes.instanceID == ""
 }
 
 // keepsRemotes says whether rows of a shape must keep their remotes to be classified, or while they wait. What a NAT gateway has proved to be needs them no more.

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 )
 
 // clocksBucket holds the clocks of places.
@@ -18,7 +20,8 @@ type unwritten struct {
 	forgotten  map[interfaceName]struct{}
 	clocks     map[place]struct{}
 	sums       uint64 // sums is the hash of the sums as they were written last.
-	reserved   bool   // reserved: the journal holds space that is to be set free.
+	tops       [3]uint64
+	reserved   bool // reserved: the journal holds space that is to be set free.
 }
 
 // touch notes that an interface may have changed.
@@ -70,6 +73,7 @@ func (a *Aggregator) changes() Batch {
 	for _, s := range a.totals.stores() {
 		s.changes(&b)
 	}
+	a.tops.changes(&b, &u.tops)
 	writeRecord(&b, sumsBucket, sumsKey, a.encodeSums(), &u.sums)
 	return b
 }
@@ -106,13 +110,13 @@ func (a *Aggregator) restoreClock(key, value []byte) error {
 // load replaces everything by what the journal holds, and leaves it to configure to bring that into effect. After an error the aggregator is of no use.
 func (a *Aggregator) load(journal Journal) error {
 	a.empty()
-	known := newDuplicates()
+	known, tops := newDuplicates(), make(topRecords)
 	stores := make(map[string]tableStore)
 	for _, s := range a.totals.stores() {
 		stores[s.bucket()] = s
 	}
 	err := journal.Load(func(bucket string, key, value []byte) error {
-		if err := a.restore(stores, known, bucket, key, value); err != nil {
+		if err := a.restore(stores, known, tops, bucket, key, value); err != nil {
 			return fmt.Errorf("decode record %q in %q: %w", key, bucket, err)
 		}
 		return nil
@@ -125,6 +129,13 @@ func (a *Aggregator) load(journal Journal) error {
 			return fmt.Errorf("decode interface %q of %q in %q: a part of it is missing", n.name.id, n.name.account, n.name.region)
 		}
 	}
+	if err := errors.Join(a.tops.restore(a.config.Top, tops), a.checkTops()); err != nil {
+		return err
+	}
+	if a.unwritten != nil {
+		a.unwritten.tops = [3]uint64{tops.header(topDestinationsBucket), tops.header(topSourcesBucket), tops.header(topPairsBucket)}
+	}
+	a.unseen = slices.ContainsFunc(a.totals.bytes.keys, func(l ByteLabels) bool { return l.Path == classifier.PathUnseenMiddlebox })
 	a.duplicates.replace(known)
 	for _, s := range stores {
 		s.clean()
@@ -134,7 +145,7 @@ func (a *Aggregator) load(journal Journal) error {
 }
 
 // restore takes one record.
-func (a *Aggregator) restore(stores map[string]tableStore, known *duplicates, bucket string, key, value []byte) error {
+func (a *Aggregator) restore(stores map[string]tableStore, known *duplicates, tops topRecords, bucket string, key, value []byte) error {
 	if s, ok := stores[bucket]; ok {
 		return s.restore(key, value)
 	}
@@ -149,6 +160,9 @@ func (a *Aggregator) restore(stores map[string]tableStore, known *duplicates, bu
 			a.unwritten.sums = hashRecord(value)
 		}
 		return a.restoreSums(key, value)
+	case topDestinationsBucket, topSourcesBucket, topPairsBucket:
+		tops.keep(bucket, key, value)
+		return nil
 	case clocksBucket:
 		return a.restoreClock(key, value)
 	case clientsBucket:

@@ -38,12 +38,20 @@ func (s storedTable[K, V]) track() { s.table.tracks = true }
 
 func (s storedTable[K, V]) clean() { s.table.clean() }
 
-// changes reports the rows that were written since the last call.
+// changes reports the rows that were removed or written since the last call.
 func (s storedTable[K, V]) changes(b *Batch) {
+	for _, labels := range s.table.removed {
+		var key encoder
+		s.key(&key, labels)
+		b.delete(s.name, key.b)
+	}
 	for _, i := range s.table.dirty {
+		r := &s.table.chunks[i/chunkRows][i%chunkRows]
+		if r.created.IsZero() {
+			continue // Removed again.
+		}
 		var key, value encoder
 		s.key(&key, s.table.keys[i])
-		r := &s.table.chunks[i/chunkRows][i%chunkRows]
 		value.int(r.created.UnixNano())
 		s.value(&value, r.value)
 		b.put(s.name, key.b, value.b)
@@ -70,6 +78,11 @@ func (t *totals) stores() []tableStore {
 		storedTable[PacketLabels, uint64]{"packets", "vpcflow_packets_total", &t.packets, putPacketLabels, putUint, takePacketLabels, takeUint},
 		storedTable[ByteLabels, uint64]{"bytes", "vpcflow_bytes_total", &t.bytes, putByteLabels, putUint, takeByteLabels, takeUint},
 		storedTable[NATLabels, NATBytes]{"nat_bytes", "vpcflow_nat_bytes_total", &t.nat, putNATLabels, putNATBytes, takeNATLabels, takeNATBytes},
+		storedTable[DestinationLabels, uint64]{"destination_bytes", "vpcflow_destination_bytes_total", &t.destinations, putDestinationLabels, putUint, takeDestinationLabels, takeUint},
+		storedTable[DestinationCostLabels, NATBytes]{"destination_costs", "vpcflow_destination_nat_cost_usd_total", &t.destinationCosts, putDestinationCostLabels, putNATBytes, takeDestinationCostLabels, takeNATBytes},
+		storedTable[SourceLabels, uint64]{"source_bytes", "vpcflow_source_nat_bytes_total", &t.sources, putSourceLabels, putUint, takeSourceLabels, takeUint},
+		storedTable[SourceCostLabels, NATBytes]{"source_costs", "vpcflow_source_nat_cost_usd_total", &t.sourceCosts, putSourceCostLabels, putNATBytes, takeSourceCostLabels, takeNATBytes},
+		storedTable[PairLabels, uint64]{"pair_bytes", "vpcflow_pair_nat_bytes_total", &t.pairs, putPairLabels, putUint, takePairLabels, takeUint},
 		storedTable[string, uint64]{"unpriced_bytes", "vpcflow_unpriced_bytes_total", &t.unpriced, putText, putUint, takeText, takeUint},
 		storedTable[FlowLogLabels, int64]{"flow_logs", "vpcflow_flow_log_last_record_timestamp_seconds", &t.flowLogs, putFlowLogLabels, putInt, takeFlowLogLabels, takeInt},
 		storedTable[PlaceLabels, int64]{"places", "vpcflow_last_record_timestamp_seconds", &t.places, putPlaceLabels, putInt, takePlaceLabels, takeInt},
@@ -99,7 +112,7 @@ func putPacketLabels(e *encoder, l PacketLabels) {
 }
 
 func takePacketLabels(d *decoder) PacketLabels {
-	return PacketLabels{d.text(), d.text(), takeDirection(d), classifier.Path(d.enum(byte(classifier.PathUnseenMiddlebox) + 1))}
+	return PacketLabels{d.text(), d.text(), takeDirection(d), takePath(d)}
 }
 
 func takeDirection(d *decoder) classifier.Direction {

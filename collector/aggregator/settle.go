@@ -3,6 +3,7 @@ package aggregator
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
@@ -14,6 +15,8 @@ func (a *Aggregator) settle(n *netInterface) {
 	facts := a.facts(n)
 	h := &n.held
 	h.counts = Counts{}
+	a.verdicts.begin()
+	now := a.now()
 	folded := make(map[remoteKey]Counts)
 	for key, counts := range h.remotes {
 		keyFacts := withKey(facts, n, key)
@@ -23,7 +26,7 @@ func (a *Aggregator) settle(n *netInterface) {
 			if classifier.WaitedFor(keyFacts, key.shape) {
 				n.leftOpen = max(n.leftOpen, h.span.last)
 			}
-			a.count(n, key, class, counts)
+			a.count(n, key, class, counts, now)
 			delete(h.remotes, key)
 		case foldable(key) && a.classes == nil:
 			sum := folded[unnamed(key)]
@@ -31,10 +34,14 @@ func (a *Aggregator) settle(n *netInterface) {
 			folded[unnamed(key)] = sum
 			delete(h.remotes, key)
 			h.counts.add(counts)
+			a.verdicts.of(n, key.shape).apart = true
 		default:
 			h.counts.add(counts)
+			a.verdicts.of(n, key.shape).apart = true
 		}
 	}
+	a.countSources(n, now)
+	a.verdicts.end()
 	for key, counts := range folded {
 		h.addRemote(key, counts)
 	}
@@ -43,14 +50,23 @@ func (a *Aggregator) settle(n *netInterface) {
 }
 
 // count counts rows of one key.
-func (a *Aggregator) count(n *netInterface, key remoteKey, class classifier.Class, c Counts) {
+func (a *Aggregator) count(n *netInterface, key remoteKey, class classifier.Class, c Counts, now time.Time) {
 	if class.Path == classifier.PathUnseenMiddlebox {
+		a.unseen = true
 		a.found(FindingUnseenMiddlebox, n, "", "")
 	}
 	if a.classes != nil {
 		a.classes[classKey{n.name, key.remote, key.shape}] = n.explained(class)
 	}
-	a.totals.count(n, key, class, c, a.prices, a.now())
+	a.totals.dispositions[class.Disposition].add(c)
+	v := a.verdicts.of(n, key.shape)
+	v.decide(class)
+	if class.Disposition != classifier.Counted {
+		return
+	}
+	p := a.totals.count(n, key, class, c, a.prices, now)
+	a.attribute(n, key, class, &p, c.Bytes, now)
+	v.add(key, p, c.Bytes)
 }
 
 // foldable says whether held rows may lose their remote: it was evidence only, and where they are counted at last, it is among the others.
@@ -143,6 +159,7 @@ func (a *Aggregator) release(n *netInterface) {
 func (a *Aggregator) Finish() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.tops.begin(a.now())
 	a.endWaits(func(*netInterface) bool { return true })
 	// An error is that of the journal, which Err and Failed tell.
 	_ = a.persist(nil)

@@ -30,6 +30,12 @@ type Snapshot struct {
 	errors   view[string, uint64]
 	formats  view[FormatLabels, struct{}]
 	limited  view[string, uint64]
+
+	destinations     view[DestinationLabels, uint64]
+	destinationCosts view[DestinationCostLabels, NATBytes]
+	sources          view[SourceLabels, uint64]
+	sourceCosts      view[SourceCostLabels, NATBytes]
+	pairs            view[PairLabels, uint64]
 }
 
 // GatewayInfo is what is known about a NAT gateway.
@@ -49,6 +55,27 @@ func (s *Snapshot) Bytes() iter.Seq[Series[ByteLabels, uint64]] { return s.bytes
 
 // NAT yields vpcflow_nat_bytes_total with its cost.
 func (s *Snapshot) NAT() iter.Seq[Series[NATLabels, NATBytes]] { return s.nat.all }
+
+// Destinations yields vpcflow_destination_bytes_total.
+func (s *Snapshot) Destinations() iter.Seq[Series[DestinationLabels, uint64]] {
+	return s.destinations.all
+}
+
+// DestinationCosts yields vpcflow_destination_nat_cost_usd_total.
+func (s *Snapshot) DestinationCosts() iter.Seq[Series[DestinationCostLabels, NATBytes]] {
+	return s.destinationCosts.all
+}
+
+// Sources yields vpcflow_source_nat_bytes_total.
+func (s *Snapshot) Sources() iter.Seq[Series[SourceLabels, uint64]] { return s.sources.all }
+
+// SourceCosts yields vpcflow_source_nat_cost_usd_total.
+func (s *Snapshot) SourceCosts() iter.Seq[Series[SourceCostLabels, NATBytes]] {
+	return s.sourceCosts.all
+}
+
+// Pairs yields vpcflow_pair_nat_bytes_total.
+func (s *Snapshot) Pairs() iter.Seq[Series[PairLabels, uint64]] { return s.pairs.all }
 
 // Unpriced yields vpcflow_unpriced_bytes_total by region.
 func (s *Snapshot) Unpriced() iter.Seq[Series[string, uint64]] { return s.unpriced.all }
@@ -84,12 +111,15 @@ func (a *Aggregator) publish() {
 		packets: t.packets.snapshot(), bytes: t.bytes.snapshot(), nat: t.nat.snapshot(), unpriced: t.unpriced.snapshot(),
 		flowLogs: t.flowLogs.snapshot(), places: t.places.snapshot(), files: t.files.snapshot(), errors: t.errors.snapshot(),
 		formats: t.formats.snapshot(), limited: t.limited.snapshot(),
+		destinations: t.destinations.snapshot(), destinationCosts: t.destinationCosts.snapshot(),
+		sources: t.sources.snapshot(), sourceCosts: t.sourceCosts.snapshot(), pairs: t.pairs.snapshot(),
 	}
 	for n := range a.waiting {
 		s.Held.add(n.held.counts)
 	}
 	s.Gateways = a.gatewayInfos()
 	a.snapshot.Store(s)
+	a.publishWatch()
 }
 
 // gatewayInfos describes the NAT gateways, one for each label set: gateways that the logs give no id of their own are one. More than limits.series allow

@@ -16,9 +16,12 @@ type table[K comparable, V any] struct {
 	chunks []*[chunkRows]row[V]
 	shared []bool
 
-	tracks bool   // tracks: the rows that are written are noted, for a journal.
-	dirty  []int  // dirty are the rows written since clean.
-	marked []bool // marked are the same, by row.
+	dead int // dead is how many rows have been removed; they have no time of creation.
+
+	tracks  bool   // tracks: what changes is noted, for a journal.
+	dirty   []int  // dirty are the rows written since clean.
+	marked  []bool // marked are the same, by row.
+	removed []K    // removed are the label sets removed since clean.
 }
 
 type row[V any] struct {
@@ -33,7 +36,7 @@ type Series[K comparable, V any] struct {
 	Created time.Time
 }
 
-func (t *table[K, V]) len() int { return len(t.keys) }
+func (t *table[K, V]) len() int { return len(t.keys) - t.dead }
 
 func (t *table[K, V]) has(key K) bool {
 	_, ok := t.index[key]
@@ -50,12 +53,17 @@ func (t *table[K, V]) at(key K, now time.Time) *V {
 		t.marked[i] = true
 		t.dirty = append(t.dirty, i)
 	}
+	return &t.rowAt(i).value
+}
+
+// rowAt returns a row for writing.
+func (t *table[K, V]) rowAt(i int) *row[V] {
 	c := i / chunkRows
 	if t.shared[c] {
 		chunk := *t.chunks[c]
 		t.chunks[c], t.shared[c] = &chunk, false
 	}
-	return &t.chunks[c][i%chunkRows].value
+	return &t.chunks[c][i%chunkRows]
 }
 
 func (t *table[K, V]) add(key K, now time.Time) int {
@@ -72,21 +80,46 @@ func (t *table[K, V]) add(key K, now time.Time) int {
 		t.chunks = append(t.chunks, new([chunkRows]row[V]))
 		t.shared = append(t.shared, false)
 	}
-	c := i / chunkRows
-	if t.shared[c] {
-		chunk := *t.chunks[c]
-		t.chunks[c], t.shared[c] = &chunk, false
-	}
-	t.chunks[c][i%chunkRows].created = now
+	t.rowAt(i).created = now
 	return i
 }
 
-// clean forgets which rows were written.
+// remove takes a label set out, if it is there. Should it come back, it is a new one.
+func (t *table[K, V]) remove(key K) {
+	i, ok := t.index[key]
+	if !ok {
+		return
+	}
+	delete(t.index, key)
+	*t.rowAt(i) = row[V]{}
+	t.dead++
+	if t.tracks {
+		t.removed = append(t.removed, key)
+	} else {
+		t.compact()
+	}
+}
+
+// compact drops the rows that were removed, once they are most of all.
+func (t *table[K, V]) compact() {
+	if t.dead < chunkRows || t.dead < len(t.keys)/2 {
+		return
+	}
+	packed := table[K, V]{tracks: t.tracks}
+	for s := range t.snapshot().all {
+		*packed.at(s.Labels, s.Created) = s.Value
+	}
+	packed.clean()
+	*t = packed
+}
+
+// clean forgets what has changed.
 func (t *table[K, V]) clean() {
 	for _, i := range t.dirty {
 		t.marked[i] = false
 	}
-	t.dirty = t.dirty[:0]
+	t.dirty, t.removed = t.dirty[:0], t.removed[:0]
+	t.compact()
 }
 
 // view is a table as it was at one moment.
@@ -107,6 +140,9 @@ func (t *table[K, V]) snapshot() view[K, V] {
 func (v view[K, V]) all(yield func(Series[K, V]) bool) {
 	for i, key := range v.keys {
 		r := &v.chunks[i/chunkRows][i%chunkRows]
+		if r.created.IsZero() {
+			continue
+		}
 		if !yield(Series[K, V]{Labels: key, Value: r.value, Created: r.created}) {
 			return
 		}

@@ -55,6 +55,17 @@ type NATBytes struct {
 	Priced []PricedBytes // Priced is sorted, so equal bytes give equal dollars.
 }
 
+// remove takes away bytes that were added at a price.
+func (b *NATBytes) remove(bytes uint64, price Price) {
+	b.Bytes -= bytes
+	b.Priced = slices.Clone(b.Priced)
+	for i := range b.Priced {
+		if b.Priced[i].Price == price {
+			b.Priced[i].Bytes -= bytes
+		}
+	}
+}
+
 // CostUSD returns the cost of the priced bytes, and whether any have a price.
 func (b NATBytes) CostUSD() (float64, bool) {
 	cost := 0.0
@@ -124,6 +135,12 @@ type totals struct {
 	formats  table[FormatLabels, struct{}]
 	limited  table[string, uint64]
 
+	destinations     table[DestinationLabels, uint64]
+	destinationCosts table[DestinationCostLabels, NATBytes]
+	sources          table[SourceLabels, uint64]
+	sourceCosts      table[SourceCostLabels, NATBytes]
+	pairs            table[PairLabels, uint64]
+
 	dispositions                   [classifier.NumDispositions]Counts
 	committed                      uint64
 	compressed, inflated, foldings uint64
@@ -151,15 +168,23 @@ func (t *totals) countFile(c fileCount, n uint64, now time.Time) {
 
 // len returns the number of label sets that grow with what the logs name.
 func (t *totals) len() int {
-	return t.packets.len() + t.bytes.len() + 2*t.nat.len() + t.unpriced.len() + t.flowLogs.len() + t.places.len()
+	return t.packets.len() + t.bytes.len() + 2*t.nat.len() + t.unpriced.len() + t.flowLogs.len() + t.places.len() +
+		t.destinations.len() + t.destinationCosts.len() + t.sources.len() + t.sourceCosts.len() + t.pairs.len()
 }
 
-// count adds rows of one key, now decided, to where their class says.
-func (t *totals) count(n *netInterface, key remoteKey, class classifier.Class, c Counts, prices Pricer, now time.Time) {
-	t.dispositions[class.Disposition].add(c)
-	if class.Disposition != classifier.Counted {
-		return
-	}
+// A posting is where rows of one key were counted.
+type posting struct {
+	bytes ByteLabels
+	// gateway and costRegion are labels of the forwarded bytes and their cost; "" where no NAT gateway forwarded any.
+	gateway, costRegion string
+
+	price   Price
+	priced  bool
+	limited bool // limited: their labels are those of all others, because of the limit on series.
+}
+
+// count adds rows of one key, now decided, to where their class says. It is for rows that are Counted.
+func (t *totals) count(n *netInterface, key remoteKey, class classifier.Class, c Counts, prices Pricer, now time.Time) posting {
 	if key.service == noServices[serviceOpen] {
 		key.service = unknownLabel
 		if class.Direction == classifier.Internal {
@@ -167,16 +192,20 @@ func (t *totals) count(n *netInterface, key remoteKey, class classifier.Class, c
 		}
 	}
 	labels := PacketLabels{n.name.account, n.name.region, class.Direction, class.Path}
-	*admit(t, &t.packets, "vpcflow_packets_total", labels, PacketLabels{otherLabel, otherLabel, class.Direction, class.Path}, now) += c.Packets
-	*admit(t, &t.bytes, "vpcflow_bytes_total", ByteLabels{labels, key.service},
-		ByteLabels{PacketLabels{otherLabel, otherLabel, class.Direction, class.Path}, otherLabel}, now) += c.Bytes
+	otherLabels := PacketLabels{otherLabel, otherLabel, class.Direction, class.Path}
+	packets, _ := admit(t, &t.packets, "vpcflow_packets_total", labels, otherLabels, now)
+	*packets += c.Packets
+	bytes, byteLabels := admit(t, &t.bytes, "vpcflow_bytes_total", ByteLabels{labels, key.service}, ByteLabels{otherLabels, otherLabel}, now)
+	*bytes += c.Bytes
+	p := posting{bytes: byteLabels, limited: byteLabels.AccountID == otherLabel}
 	if class.Path == classifier.PathNAT || class.Path == classifier.PathNATInstance {
-		t.countNAT(n, key, class, c, prices, now)
+		t.countNAT(&p, n, key, class, c, prices, now)
 	}
+	return p
 }
 
 // countNAT adds forwarded bytes. A NAT instance forwards without a price; a region without a price is never priced as 0.
-func (t *totals) countNAT(n *netInterface, key remoteKey, class classifier.Class, c Counts, prices Pricer, now time.Time) {
+func (t *totals) countNAT(p *posting, n *netInterface, key remoteKey, class classifier.Class, c Counts, prices Pricer, now time.Time) {
 	gateway := unknownLabel // A client's view does not name the gateway.
 	if n.role.IsNAT() {
 		gateway = n.label()
@@ -184,23 +213,25 @@ func (t *totals) countNAT(n *netInterface, key remoteKey, class classifier.Class
 		n.legs.private = n.legs.private || key.shape.Private() && key.shape.HasPkt()
 	}
 	labels := NATLabels{n.name.account, n.name.region, gateway, class.Direction, key.service}
-	price, priced := Price{}, false
 	if class.Path == classifier.PathNAT {
-		if price, priced = prices.NATPrice(n.name.region, labels.NATGateway); !priced {
-			*admit(t, &t.unpriced, "vpcflow_unpriced_bytes_total", n.name.region, otherLabel, now) += c.Bytes
+		if p.price, p.priced = prices.NATPrice(n.name.region, labels.NATGateway); !p.priced {
+			unpriced, _ := admit(t, &t.unpriced, "vpcflow_unpriced_bytes_total", n.name.region, otherLabel, now)
+			*unpriced += c.Bytes
 		}
 	}
 	other := NATLabels{otherLabel, otherLabel, otherLabel, class.Direction, otherLabel}
-	admit(t, &t.nat, "vpcflow_nat_bytes_total", labels, other, now).add(c.Bytes, price, priced)
+	nat, labels := admit(t, &t.nat, "vpcflow_nat_bytes_total", labels, other, now)
+	nat.add(c.Bytes, p.price, p.priced)
+	p.gateway, p.costRegion, p.limited = labels.NATGateway, labels.Region, p.limited || labels == other
 }
 
-// admit returns the value of a label set, or of the set that stands for all others once the limit on series is reached.
-func admit[K comparable, V any](t *totals, in *table[K, V], metric string, labels, other K, now time.Time) *V {
+// admit returns the value of a label set, or of the set that stands for all others once the limit on series is reached, and whose it is.
+func admit[K comparable, V any](t *totals, in *table[K, V], metric string, labels, other K, now time.Time) (*V, K) {
 	if !in.has(labels) && t.len() >= t.limit {
 		*t.limited.at(metric, now)++
 		labels = other
 	}
-	return in.at(labels, now)
+	return in.at(labels, now), labels
 }
 
 // seen moves the newest record end of a flow log and of its place.
@@ -208,9 +239,9 @@ func (t *totals) seen(p place, flowLogID string, end int64, now time.Time) {
 	if end <= 0 {
 		return
 	}
-	last := admit(t, &t.places, "vpcflow_last_record_timestamp_seconds", PlaceLabels{p.account, p.region}, PlaceLabels{otherLabel, otherLabel}, now)
+	last, _ := admit(t, &t.places, "vpcflow_last_record_timestamp_seconds", PlaceLabels{p.account, p.region}, PlaceLabels{otherLabel, otherLabel}, now)
 	*last = max(*last, end)
-	last = admit(t, &t.flowLogs, "vpcflow_flow_log_last_record_timestamp_seconds",
+	last, _ = admit(t, &t.flowLogs, "vpcflow_flow_log_last_record_timestamp_seconds",
 		FlowLogLabels{p.account, p.region, idLabel(flowLogID)}, FlowLogLabels{otherLabel, otherLabel, otherLabel}, now)
 	*last = max(*last, end)
 }

@@ -31,9 +31,10 @@ func (w *worker) prepare(config *Config) {
 		w.config = config
 		w.reader = flowlog.NewReader(config.FlowLog)
 		w.delta = aggregator.NewDelta(config.Networks, config.DeltaKeys)
-		return
+	} else {
+		w.delta.Reset(config.Networks)
 	}
-	w.delta.Reset(config.Networks)
+	w.delta.Watch(w.pipeline.aggregator.Watch())
 }
 
 // decode reads a file to its clean end.

@@ -1,6 +1,7 @@
 package flowgen
 
 import (
+	"net/netip"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,6 +101,15 @@ type Ledger struct {
 	Packets       map[PacketsKey]uint64
 	Records       map[Disposition]uint64
 	ObservedBytes map[Disposition]uint64
+	// Ends are the counted bytes between clients and remotes by their true ends, which a flow log need not show. They have no part in String and Diff.
+	Ends map[EndsKey]uint64
+}
+
+// EndsKey are the true ends of counted traffic that is not internal. Gateway is empty where no NAT gateway forwarded it.
+type EndsKey struct {
+	Region, Gateway string
+	Direction       Direction
+	Client, Remote  netip.Addr
 }
 
 // Book enters a row that a flow log has logged, with what is to be made of it.
@@ -117,6 +127,13 @@ func (l *Ledger) Book(log *FlowLog, r *Row, v Verdict) {
 	if log.Format.Has("packets") {
 		add(&l.Packets, PacketsKey{log.Account, log.Region, v.Direction, v.Path}, uint64(max(r.Packets, 0)))
 	}
+	switch v.Direction {
+	case Egress:
+		add(&l.Ends, EndsKey{log.Region, v.Gateway, v.Direction, r.PktSrcAddr, r.PktDstAddr}, size)
+	case Ingress:
+		add(&l.Ends, EndsKey{log.Region, v.Gateway, v.Direction, r.PktDstAddr, r.PktSrcAddr}, size)
+	case Internal:
+	}
 	if v.Gateway != "" {
 		add(&l.NATBytes, NATKey{log.Account, log.Region, v.Gateway, v.Direction, v.Service}, size)
 	}
@@ -129,6 +146,7 @@ func (l *Ledger) Add(other Ledger) {
 	addAll(&l.Packets, other.Packets)
 	addAll(&l.Records, other.Records)
 	addAll(&l.ObservedBytes, other.ObservedBytes)
+	addAll(&l.Ends, other.Ends)
 }
 
 // Clone returns a copy that shares nothing with l.

@@ -1,0 +1,176 @@
+package aggregator
+
+import (
+	"slices"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+)
+
+// maxPairs bounds the pairs of one file.
+const maxPairs = 1 << 16
+
+// A pairTable sums the bytes of one file by client and remote, for rows that a NAT gateway may have forwarded. Beyond maxPairs it forgets the lighter half, except the pairs
+// that have series: so of a file with more pairs it may miss bytes of pairs that have none yet. It is an open-addressing hash table without deletion. The zero value is empty.
+type pairTable struct {
+	slots []pairSlot
+	used  int
+	shift uint8
+}
+
+// A pairSlot holds the keys of its client and remote in the tables of a delta; no remote's key is 0.
+type pairSlot struct {
+	remote, client uint64
+	bytes          uint64
+}
+
+func hashPair(remote, client uint64) uint64 {
+	return (remote ^ client*fibonacci>>32) * fibonacci
+}
+
+func (t *pairTable) add(remote, client, bytes uint64) {
+	if 2*t.used >= len(t.slots) {
+		t.resize(max(2*len(t.slots), minSlots))
+	}
+	slot := t.find(remote, client)
+	if slot.remote == 0 {
+		t.used++
+		slot.remote, slot.client = remote, client
+	}
+	slot.bytes = sum(slot.bytes, bytes)
+}
+
+func (t *pairTable) find(remote, client uint64) *pairSlot {
+	mask := len(t.slots) - 1
+	for i := int(hashPair(remote, client) >> t.shift); ; i = (i + 1) & mask {
+		if slot := &t.slots[i]; slot.remote == 0 || slot.remote == remote && slot.client == client {
+			return slot
+		}
+	}
+}
+
+func (t *pairTable) resize(slots int) {
+	old := t.slots
+	t.slots, t.shift = make([]pairSlot, slots), shiftFor(slots)
+	for i := range old {
+		if slot := &old[i]; slot.remote != 0 {
+			*t.find(slot.remote, slot.client) = *slot
+		}
+	}
+}
+
+func (t *pairTable) full() bool { return t.used >= maxPairs }
+
+// purge forgets pairs that are not kept: the lighter half by the median of a sample.
+func (t *pairTable) purge(kept func(*pairSlot) bool) {
+	bar := t.median()
+	old := t.slots
+	t.slots, t.used = make([]pairSlot, len(old)), 0
+	for i := range old {
+		if slot := &old[i]; slot.remote != 0 && (slot.bytes > bar || kept(slot)) {
+			t.used++
+			*t.find(slot.remote, slot.client) = *slot
+		}
+	}
+}
+
+func (t *pairTable) median() uint64 {
+	const sample = 512
+	bytes := make([]uint64, 0, sample)
+	for i := range t.slots {
+		if len(bytes) == sample {
+			break
+		}
+		if t.slots[i].remote != 0 {
+			bytes = append(bytes, t.slots[i].bytes)
+		}
+	}
+	slices.Sort(bytes)
+	return bytes[len(bytes)/2]
+}
+
+// reset empties the table. It keeps its memory unless that was much more than the file needed.
+func (t *pairTable) reset() {
+	if len(t.slots) > 64*minSlots && t.used < len(t.slots)/16 {
+		t.slots, t.shift = make([]pairSlot, len(t.slots)/8), shiftFor(len(t.slots)/8)
+	} else {
+		clear(t.slots)
+	}
+	t.used = 0
+}
+
+// A Watch is what the aggregator wants to know of the next file besides its sums. It is immutable.
+type Watch struct {
+	// clientViews: what clients see of forwarded traffic is counted, somewhere at least, so its remotes are wanted.
+	clientViews bool
+	pairs       pairsWanted
+	// kept are the pairs that have series.
+	kept map[pair]struct{}
+}
+
+// pairsWanted says in which rows the pairs are looked for.
+type pairsWanted uint8
+
+const (
+	noPairs      pairsWanted = iota
+	gatewayPairs             // In the rows of gateways.
+	clientPairs              // In what clients see of it.
+)
+
+// Watch returns what a delta has to watch for, as of the last commit. It takes no lock.
+func (a *Aggregator) Watch() *Watch { return a.watch.Load() }
+
+// publishWatch makes the pairs that have series known to the files that are read next.
+func (a *Aggregator) publishWatch() {
+	w := &Watch{clientViews: a.unseen || a.config.Vantage == VantageClient, kept: make(map[pair]struct{})}
+	switch {
+	case a.config.Top.Pairs == 0:
+	case a.config.Vantage == VantageClient:
+		w.pairs = clientPairs
+	default:
+		w.pairs = gatewayPairs
+	}
+	for identity := range a.tops.pairs.Identities() {
+		w.kept[identity.Key] = struct{}{}
+	}
+	a.watch.Store(w)
+}
+
+// addPair adds the bytes of a row, unless nobody asks for its pair.
+func (d *Delta) addPair(remote, client, bytes uint64) {
+	if d.pairs.full() {
+		d.pairs.purge(d.keepsPair)
+		if d.pairs.full() {
+			return // Only by a hostile log does a gateway have so many pairs with series.
+		}
+	}
+	d.pairs.add(remote, client, bytes)
+}
+
+// keepsPair says whether a pair has series.
+func (d *Delta) keepsPair(slot *pairSlot) bool {
+	g, remote := d.remotes.split(slot.remote)
+	_, client := d.clients.split(slot.client)
+	gateway := netInterface{name: d.interfaces[d.groups[g-1].iface].name}
+	_, kept := d.watch.kept[pair{gateway.label(), End{Address: client}, End{Address: remote}}]
+	return kept
+}
+
+// mayBeForwarded says whether rows of a shape may be ones that a NAT gateway has forwarded, and name their client and remote.
+func (d *Delta) mayBeForwarded(in *deltaInterface, s classifier.Shape) bool {
+	switch {
+	case d.watch.pairs == noPairs, in.overflow, hidesRemote(s):
+		return false
+	case d.watch.pairs == clientPairs:
+		return s.ShowsClientView() || s.PlainIngress()
+	case in.evidence.regional:
+		return s.OneEndPrivate() || s.Private()
+	default:
+		return s.InnerLeg() && !isRelayType(in.evidence.interfaceType)
+	}
+}
+
+// isRelayType says whether an interface passes packets on without forwarding them as a NAT gateway does.
+func isRelayType(t flowlog.InterfaceType) bool {
+	return t == flowlog.InterfaceTransitGateway || t == flowlog.InterfaceVPCEndpoint || t == flowlog.InterfaceNetworkLoadBalancer
+}
