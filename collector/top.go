@@ -10,26 +10,27 @@ type topMetrics struct {
 }
 
 func (c *Collector) describeTop() {
-	const top = " A series shows 0 for top.hold before it counts, and disappears when it has not been among the largest for top.idle; what it has not counted is in other. " +
-		"Replicas choose for themselves: their sum over one label value is a lower bound, the sum over all is exact."
 	c.top = topMetrics{
 		destinationBytes: c.counter("destination_bytes_total",
-			"Bytes by remote address, for the largest ones; all others, and the remotes of internal traffic, are destination other. Adds up to vpcflow_bytes_total."+top,
+			"Bytes by remote address: the largest ones; destination other is all the rest and internal traffic. Adds up to vpcflow_bytes_total."+chosen,
 			"region", "direction", "path", "aws_service", "destination"),
 		destinationCost: c.counter("destination_nat_cost_usd_total",
-			"Cost of the data that NAT gateways processed, in USD, by remote address, for the largest ones. Adds up to vpcflow_nat_cost_usd_total."+top,
+			"Cost of the data that NAT gateways processed, in USD, by remote address: the largest ones; destination other is all the rest. Adds up to vpcflow_nat_cost_usd_total."+chosen,
 			"region", "destination"),
 		sourceBytes: c.counter("source_nat_bytes_total",
-			"Bytes that NAT gateways forwarded by client, for the largest ones; a private address means something only together with its gateway. Adds up to vpcflow_nat_bytes_total."+top,
+			"Bytes that NAT gateways forwarded, by client: the largest ones; source other is all the rest. A private address means something only together with its gateway. Adds up to vpcflow_nat_bytes_total."+chosen,
 			"nat_gateway", "direction", "source"),
 		sourceCost: c.counter("source_nat_cost_usd_total",
-			"Cost of the data that NAT gateways processed, in USD, by client, for the largest ones. Adds up to vpcflow_nat_cost_usd_total."+top,
+			"Cost of the data that NAT gateways processed, in USD, by client: the largest ones; source other is all the rest. Adds up to vpcflow_nat_cost_usd_total."+chosen,
 			"nat_gateway", "source"),
 		pairBytes: c.counter("pair_nat_bytes_total",
-			"Bytes that NAT gateways forwarded by client and remote address, for the largest pairs; all others are source other and destination other. Adds up to vpcflow_nat_bytes_total."+top,
+			"Bytes that NAT gateways forwarded, by client and remote address: the largest pairs; source and destination other are all the rest. Adds up to vpcflow_nat_bytes_total."+chosen,
 			"nat_gateway", "direction", "source", "destination"),
 	}
 }
+
+// chosen says how such series are to be read.
+const chosen = " A new series shows 0 for top.hold, meanwhile its bytes are in other. Replicas choose for themselves: what they sum to by one label value is a lower bound, over all values it is exact."
 
 func (c *Collector) collectTop(e emitter, s *aggregator.Snapshot) {
 	for m := range s.Destinations() {

@@ -25,6 +25,8 @@ const (
 	demoBucket = "vpc-flow-logs"
 	demoRegion = "eu-west-3"
 	demoSeed   = 1
+	// Somebody reads the page after seconds, and a Prometheus that scrapes the demo may be told to do so every 5 s.
+	demoHold = 5 * time.Second
 )
 
 // runDemo is the program with --demo: the daemon as it is, endpoints inside this process, and a simulated account that writes to them.
@@ -40,6 +42,7 @@ func runDemo(ctx context.Context, f flags, hangups <-chan os.Signal, logger *slo
 	}
 	config := DefaultConfig()
 	config.SQS.QueueURL = queueURL
+	config.Top.Hold = demoHold
 	logger.Info("Starting vpcflow_exporter", "version", version.Info(), "inflater", gunzip.Inflater)
 	a, err := newApp(f, config, cloud.AWSConfig(demoRegion), logger, time.Now)
 	if err != nil {

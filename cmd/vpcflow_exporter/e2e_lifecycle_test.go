@@ -378,7 +378,7 @@ flow_logs: {accounts: ["123456789012"], flow_log_ids: [fl-0a, fl-0b], max_age: 0
 pricing: {bytes_per_gb: 1000000000, overrides: {xx-nowhere-1: {nat_gb: 1}}}
 `)
 	durable := file("durable.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\nstate: {path: /var/lib/x}\n")
-	later := file("later.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\ntop: {pairs: 5}\n")
+	later := file("later.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\nbackfill: {bucket: logs}\n")
 	taken := newStand(t, 0).start().app.address()
 	const local = "--web.listen-address=127.0.0.1:0"
 	cases := []struct {
@@ -400,7 +400,7 @@ pricing: {bytes_per_gb: 1000000000, overrides: {xx-nowhere-1: {nat_gb: 1}}}
 			"# - keep the totals in memory only: a restart begins anew, see docs/reliability.md\n# This is what", ""},
 		{"where a config keeps totals", []string{"--config.check", "--config.file=" + durable}, exitOK, `# - keep the totals and all that was learned in "/var/lib/x" over restarts`, ""},
 		{"inspect without a state", []string{"--state.inspect", "--config.file=" + good}, exitFailure, "", "good.yaml sets no state.path"},
-		{"config of a later version", []string{"--config.check", "--config.file=" + later}, exitOK, "pairs: 5", later + ": top has no effect in this version"},
+		{"config of a later version", []string{"--config.check", "--config.file=" + later}, exitOK, "bucket: logs", later + ": backfill has no effect in this version"},
 		{"bad config", []string{"--config.check", "--config.file=" + bad}, exitFailure, "", bad + `:2: unknown key "worker", did you mean "workers"?`},
 		{"no config", []string{"--config.check", "--config.file=" + dir + "/none.yaml"}, exitFailure, "", "none.yaml: no such file or directory (name a file with --config.file"},
 		{"start with a bad config", []string{"--config.file=" + bad, local}, exitFailure, "", "did you mean"},

@@ -51,6 +51,8 @@ func newCounting(t *testing.T, s flowgen.Scenario) *counting {
 	}
 	c := &counting{t: t, prices: prices, config: aggregator.DefaultConfig(), began: s.Closing[0].Time.Add(time.Hour)}
 	c.config.Vantage = aggregator.Vantage(s.Vantage)
+	// Room for all: which of several equals is among the largest is left to chance.
+	c.config.Top = aggregator.TopConfig{Destinations: 5000, Sources: 5000, Pairs: 5000, Idle: time.Hour}
 	for _, g := range s.NATGateways {
 		c.config.NATGateways = append(c.config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
 	}
@@ -123,7 +125,14 @@ func (c *counting) page() string {
 			c.t.Fatal(err)
 		}
 	}
-	return text.String()
+	return strings.Join(slices.DeleteFunc(strings.SplitAfter(text.String(), "\n"), mayVary), "")
+}
+
+// mayVary says whether a line of a page depends on the order of rows within a file, which is that of maps: whether a series of one of the largest appears with the first bytes of a file,
+// or with the next ones, which it is given.
+func mayVary(line string) bool {
+	largest := strings.Contains(line, "destination=") && !strings.Contains(line, `destination="other"`) || strings.Contains(line, "source=") && !strings.Contains(line, `source="other"`)
+	return largest && (strings.Contains(line, "_created{") || strings.HasSuffix(line, " 0.0\n"))
 }
 
 // TestRestartsChangeNothing commits random scenarios with restarts after random files: in order, or from a copy of the file as it is after a commit, which is what a

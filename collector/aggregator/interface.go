@@ -90,11 +90,13 @@ func (n *netInterface) nameless() bool {
 }
 
 // label returns the value of nat_gateway: the ENI id of a zonal, the nat- id of a regional gateway.
-func (n *netInterface) label() string {
-	if strings.HasPrefix(n.name.id, "-") {
+func (n *netInterface) label() string { return n.name.label() }
+
+func (n interfaceName) label() string {
+	if strings.HasPrefix(n.id, "-") {
 		return unknownLabel
 	}
-	return idLabel(n.name.id)
+	return idLabel(n.id)
 }
 
 // absorb adds what one file says about the interface.

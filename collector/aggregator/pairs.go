@@ -7,13 +7,14 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
 
-// maxPairs bounds the pairs of one file.
-const maxPairs = 1 << 16
+// maxPairs bounds the pairs of one file, to what stays in a processor's cache. Top pairs stand out from many more.
+const maxPairs = 1 << 13
 
 // A pairTable sums the bytes of one file by client and remote, for rows that a NAT gateway may have forwarded. Beyond maxPairs it forgets the lighter half, except the pairs
 // that have series: so of a file with more pairs it may miss bytes of pairs that have none yet. It is an open-addressing hash table without deletion. The zero value is empty.
 type pairTable struct {
 	slots []pairSlot
+	spare []pairSlot // spare is empty, for the next purge.
 	used  int
 	shift uint8
 }
@@ -65,13 +66,18 @@ func (t *pairTable) full() bool { return t.used >= maxPairs }
 func (t *pairTable) purge(kept func(*pairSlot) bool) {
 	bar := t.median()
 	old := t.slots
-	t.slots, t.used = make([]pairSlot, len(old)), 0
+	if len(t.spare) != len(old) {
+		t.spare = make([]pairSlot, len(old))
+	}
+	t.slots, t.used = t.spare, 0
 	for i := range old {
 		if slot := &old[i]; slot.remote != 0 && (slot.bytes > bar || kept(slot)) {
 			t.used++
 			*t.find(slot.remote, slot.client) = *slot
 		}
 	}
+	clear(old)
+	t.spare = old
 }
 
 func (t *pairTable) median() uint64 {
@@ -89,13 +95,9 @@ func (t *pairTable) median() uint64 {
 	return bytes[len(bytes)/2]
 }
 
-// reset empties the table. It keeps its memory unless that was much more than the file needed.
+// reset empties the table and keeps its memory.
 func (t *pairTable) reset() {
-	if len(t.slots) > 64*minSlots && t.used < len(t.slots)/16 {
-		t.slots, t.shift = make([]pairSlot, len(t.slots)/8), shiftFor(len(t.slots)/8)
-	} else {
-		clear(t.slots)
-	}
+	clear(t.slots)
 	t.used = 0
 }
 
@@ -104,8 +106,17 @@ type Watch struct {
 	// clientViews: what clients see of forwarded traffic is counted, somewhere at least, so its remotes are wanted.
 	clientViews bool
 	pairs       pairsWanted
-	// kept are the pairs that have series.
-	kept map[pair]struct{}
+	// kept are the pairs that have series, and marks a set of their hashes that may have more.
+	kept  map[pair]struct{}
+	marks [keptMarks / 64]uint64
+}
+
+const keptMarks = 1 << 13
+
+// mark returns the place of a pair's mark.
+func mark(client, remote flowlog.Addr) (word int, bit uint64) {
+	h := (client.Hi ^ client.Lo*fibonacci ^ remote.Hi ^ remote.Lo<<32 ^ remote.Lo>>32) * fibonacci % (1 << 63) >> (63 - 13)
+	return int(h / 64), 1 << (h % 64)
 }
 
 // pairsWanted says in which rows the pairs are looked for.
@@ -132,6 +143,8 @@ func (a *Aggregator) publishWatch() {
 	}
 	for identity := range a.tops.pairs.Identities() {
 		w.kept[identity.Key] = struct{}{}
+		word, bit := mark(identity.Key.source.Address, identity.Key.destination.Address)
+		w.marks[word] |= bit
 	}
 	a.watch.Store(w)
 }
@@ -151,8 +164,10 @@ func (d *Delta) addPair(remote, client, bytes uint64) {
 func (d *Delta) keepsPair(slot *pairSlot) bool {
 	g, remote := d.remotes.split(slot.remote)
 	_, client := d.clients.split(slot.client)
-	gateway := netInterface{name: d.interfaces[d.groups[g-1].iface].name}
-	_, kept := d.watch.kept[pair{gateway.label(), End{Address: client}, End{Address: remote}}]
+	if word, bit := mark(client, remote); d.watch.marks[word]&bit == 0 {
+		return false
+	}
+	_, kept := d.watch.kept[pair{d.interfaces[d.groups[g-1].iface].name.label(), End{Address: client}, End{Address: remote}}]
 	return kept
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
+	"github.com/vpcflow/vpcflow_exporter/collector/topn"
 )
 
 // A verdict is what rows of a shape at an interface have been counted as by one settling.
@@ -126,7 +127,7 @@ func namesRemote(role classifier.Role, s classifier.Shape, d classifier.Directio
 	case d == classifier.Internal, hidesRemote(s):
 		return false
 	case d == classifier.Ingress:
-		return !s.DirectionOpen() && !(role == classifier.RoleRegionalNAT && s.Private())
+		return !s.DirectionOpen() && (role != classifier.RoleRegionalNAT || !s.Private())
 	default:
 		return true
 	}
@@ -143,8 +144,12 @@ func (a *Aggregator) countDestination(p *posting, remote flowlog.Addr, bytes uin
 	}
 	top, t := a.tops.destinations, &a.totals
 	id := destination{p.bytes.Region, End{Address: remote}}
+	at := top.Add(id, bytes)
+	if at == topn.Nowhere {
+		return
+	}
 	line := destinationLine{DestinationLabels: p.destination(id.end)}
-	if top.Count(id, line, bytes) {
+	if top.Counts(at, line) {
 		*t.destinations.at(line.DestinationLabels, now) += bytes
 		*t.destinations.at(p.destination(End{}), now) -= bytes
 	}
@@ -152,7 +157,7 @@ func (a *Aggregator) countDestination(p *posting, remote flowlog.Addr, bytes uin
 		return
 	}
 	cost := DestinationCostLabels{p.costRegion, id.end}
-	if top.Follow(id, destinationLine{DestinationLabels{Region: cost.Region, Destination: cost.Destination}, true}) {
+	if top.Counts(at, destinationLine{DestinationLabels{Region: cost.Region, Destination: cost.Destination}, true}) {
 		t.destinationCosts.at(cost, now).add(bytes, p.price, true)
 		t.destinationCosts.at(DestinationCostLabels{Region: p.costRegion}, now).remove(bytes, p.price)
 	}
@@ -165,8 +170,9 @@ func (a *Aggregator) countSource(p *posting, client flowlog.Addr, bytes uint64, 
 	}
 	top, t := a.tops.sources, &a.totals
 	id := source{p.gateway, a.sourceEnd(client)}
+	at := top.Add(id, bytes)
 	line := sourceLine{SourceLabels: SourceLabels{p.gateway, p.bytes.Direction, id.end}}
-	if top.Count(id, line, bytes) {
+	if top.Counts(at, line) {
 		*t.sources.at(line.SourceLabels, now) += bytes
 		*t.sources.at(SourceLabels{NATGateway: p.gateway, Direction: p.bytes.Direction}, now) -= bytes
 	}
@@ -174,7 +180,7 @@ func (a *Aggregator) countSource(p *posting, client flowlog.Addr, bytes uint64, 
 		return
 	}
 	cost := SourceCostLabels{p.gateway, id.end}
-	if top.Follow(id, sourceLine{SourceLabels{NATGateway: cost.NATGateway, Source: cost.Source}, true}) {
+	if top.Counts(at, sourceLine{SourceLabels{NATGateway: cost.NATGateway, Source: cost.Source}, true}) {
 		t.sourceCosts.at(cost, now).add(bytes, p.price, true)
 		t.sourceCosts.at(SourceCostLabels{NATGateway: p.gateway}, now).remove(bytes, p.price)
 	}
@@ -225,7 +231,7 @@ func (n *netInterface) isClient(key clientKey, v *verdict) bool {
 		own, known := n.isOwn(key.client)
 		return n.role.IsNAT() && known && !own
 	}
-	return !v.apart && !(n.role == classifier.RoleRegionalNAT && key.shape.Private() && v.class.Direction == classifier.Ingress)
+	return !v.apart && (n.role != classifier.RoleRegionalNAT || !key.shape.Private() || v.class.Direction != classifier.Ingress)
 }
 
 // sourceDirection is the direction of the rows whose client is in the table of clients. In a format without pkt-addresses that is the way out; on the way back the client stands

@@ -22,7 +22,8 @@
 //		delete(values, series)
 //	}
 //
-// The page then consists of other and of values, which are those of top.Series(). Follow answers for a further series of the same row, such as its cost.
+// The page then consists of other and of values, which are those of top.Series(). A row with several series, such as its cost beside its bytes, is added once by Add,
+// and each series asked for by Counts.
 //
 // # The life of a series
 //
@@ -160,37 +161,50 @@ func (t *Top[K, S]) grow() {
 // Count adds bytes to an identity and says where they belong: to the series if true, else to other. The answer is final. It depends on the last Rank, and not on
 // what the file has brought so far, so that the order of a file's updates does not matter.
 func (t *Top[K, S]) Count(identity K, series S, bytes uint64) bool {
+	return t.Counts(t.Add(identity, bytes), series)
+}
+
+// A Slot is the place of an identity until the next Add.
+type Slot int
+
+// Nowhere is the Slot of an identity none of whose series count.
+const Nowhere Slot = noSlot
+
+// Add is the first half of Count: it adds bytes to an identity. Most identities are Nowhere.
+func (t *Top[K, S]) Add(identity K, bytes uint64) Slot {
 	if t.config.Identities == 0 {
-		return false
+		return Nowhere
 	}
 	fast, slow := float64(bytes)*t.clock.fast, float64(bytes)*t.clock.slow
 	t.total.fast += fast
 	t.total.slow += slow
 	slot := t.sketch.add(t.hashOf(identity), identity, fast, slow)
-	return slot != noSlot && t.follow(slot, series)
+	if slot == noSlot {
+		return Nowhere
+	}
+	c := &t.sketch.counters[slot]
+	if c.member == 0 && c.proven() < t.watch.above {
+		return Nowhere
+	}
+	return Slot(slot)
 }
 
-// Follow is Count for a further series of the same update, such as its cost beside its bytes: it adds nothing to the identity's volume.
-func (t *Top[K, S]) Follow(identity K, series S) bool {
-	if t.config.Identities == 0 {
+// Counts is the second half of Count, for one series of the update or several, such as its cost beside its bytes.
+func (t *Top[K, S]) Counts(at Slot, series S) bool {
+	if at == Nowhere {
 		return false
 	}
-	slot := t.sketch.find(t.hashOf(identity), identity)
-	return slot != noSlot && t.follow(slot, series)
-}
-
-func (t *Top[K, S]) hashOf(identity K) uint64 { return mix(t.hash(identity) ^ t.config.Seed) }
-
-func (t *Top[K, S]) follow(slot int, series S) bool {
-	c := &t.sketch.counters[slot]
+	c := &t.sketch.counters[at]
 	if c.member != 0 && t.members[c.member-1].state == promoted {
 		return t.countsNow(int(c.member-1), series)
 	}
 	if c.proven() >= t.watch.above {
-		t.remember(slot, series)
+		t.remember(int(at), series)
 	}
 	return false
 }
+
+func (t *Top[K, S]) hashOf(identity K) uint64 { return mix(t.hash(identity) ^ t.config.Seed) }
 
 // remember watches a series. The bar is too low when a file brings far more than the one before, or is the first: then it rises until what is watched is few.
 func (t *Top[K, S]) remember(slot int, series S) {

@@ -1,8 +1,8 @@
 package flowgen
 
 import (
-	"net/netip"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
