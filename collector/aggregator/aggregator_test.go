@@ -36,6 +36,22 @@ var files int
 // delta reads rows as a file. A row may lack the columns "start end", which are the last ones then.
 func delta(t testing.TB, header string, rows ...string) *aggregator.Delta {
 	t.Helper()
+	d := aggregator.NewDelta(classifier.NewNetworks(nil), 1000)
+	readRows(t, d, header, rows)
+	return d
+}
+
+// watchedDelta is delta for an aggregator that has wishes.
+func watchedDelta(t testing.TB, a *aggregator.Aggregator, header string, rows ...string) *aggregator.Delta {
+	t.Helper()
+	d := aggregator.NewDelta(classifier.NewNetworks(nil), 1000)
+	d.Watch(a.Watch())
+	readRows(t, d, header, rows)
+	return d
+}
+
+func readRows(t testing.TB, d *aggregator.Delta, header string, rows []string) {
+	t.Helper()
 	var text strings.Builder
 	text.WriteString(header + " start end\n")
 	for _, row := range rows {
@@ -48,14 +64,13 @@ func delta(t testing.TB, header string, rows ...string) *aggregator.Delta {
 	if err := r.ResetText(strings.NewReader(text.String())); err != nil {
 		t.Fatal(err)
 	}
-	d := aggregator.NewDelta(classifier.NewNetworks(nil), 1000)
 	var record flowlog.Record
 	for {
 		switch err := r.Read(&record); {
 		case err == nil:
 			d.Add(&record)
 		case errors.Is(err, io.EOF):
-			return d
+			return
 		case errors.As(err, new(*flowlog.LineError)):
 			d.Malformed()
 		default:

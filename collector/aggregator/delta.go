@@ -238,6 +238,9 @@ func (in *deltaInterface) sees(s classifier.Shape) bool {
 		return false
 	}
 	e := &in.evidence
+	if e.isRegional() {
+		return s.OuterLeg() && !s.OneEndPrivate() // What is private is a client.
+	}
 	return s.ShowsClientView() || e.view && s.PlainIngress() || s.OuterLeg() && (e.translated && in.attributes.instanceID == "" || e.isNAT())
 }
 

@@ -146,7 +146,11 @@ func (e *evidence) shape(s classifier.Shape) {
 
 // isNAT says whether the records name the interface a NAT gateway.
 func (e *evidence) isNAT() bool {
-	return e.regional || e.interfaceType == flowlog.InterfaceNATGateway || e.interfaceType == flowlog.InterfaceRegionalNATGateway
+	return e.isRegional() || e.interfaceType == flowlog.InterfaceNATGateway
+}
+
+func (e *evidence) isRegional() bool {
+	return e.regional || e.interfaceType == flowlog.InterfaceRegionalNATGateway
 }
 
 func (e *evidence) merge(b evidence) {

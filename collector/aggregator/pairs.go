@@ -178,7 +178,7 @@ func (d *Delta) mayBeForwarded(in *deltaInterface, s classifier.Shape) bool {
 		return false
 	case d.watch.pairs == clientPairs:
 		return s.ShowsClientView() || s.PlainIngress()
-	case in.evidence.regional:
+	case in.evidence.isRegional():
 		return s.OneEndPrivate() || s.Private()
 	default:
 		return s.InnerLeg() && !isRelayType(in.evidence.interfaceType)
