@@ -18,6 +18,7 @@ var (
 	motoPython     = flag.String("moto", "", "Python `interpreter` that has moto's server installed")
 	elasticMQFiles = flag.String("elasticmq", "", "`folder` with ElasticMQ's server and its libraries")
 	versitygwFile  = flag.String("versitygw", "", "versitygw's `program`")
+	prometheusFile = flag.String("prometheus", "", "Prometheus's `program`")
 )
 
 // binary is the daemon's program, as TestMain has built it.
