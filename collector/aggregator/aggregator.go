@@ -56,6 +56,9 @@ type Config struct {
 	// names have no time or there is no such age, because SQS keeps a message for 14.
 	MaxAge     time.Duration
 	Duplicates int // Duplicates bounds the identities of files remembered; the oldest hours of them are forgotten first.
+	// Services returns the services of addresses as they are known now, for flow logs that do not name them; nil, as what it returns may be, is none. It must be safe for
+	// concurrent use. It is asked once per file: all of its rows are resolved by one table.
+	Services func() Services
 	// Explain makes the aggregator remember what it has counted each key as, for its method Explain. That is not bounded.
 	Explain bool
 }
