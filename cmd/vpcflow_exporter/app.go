@@ -61,6 +61,9 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 	}
 	warnUnsupported(config, logger)
 	a.book = pricing.NewBook(stages.prices)
+	if f.demo {
+		stages.enrich.IPInfo = enrich.IPInfoConfig{} // A token in the environment is not meant for simulated traffic.
+	}
 	a.enricher, err = enrich.New(stages.enrich, enrich.Deps{Logger: logger.With("component", "enrich"), Registerer: a.registry})
 	if err != nil {
 		return nil, fmt.Errorf("prepare enrichment: %w", err)
