@@ -2,9 +2,9 @@ package collector_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,20 +48,15 @@ func topPage(t *testing.T) *aggregator.Aggregator {
 	config.Top.Hold = 0
 	a := aggregator.New(config, price{}, func() time.Time { return now })
 	for i, region := range []string{"eu-west-3", "us-east-1", "eu-west-3", "us-east-1"} {
-		text := "interface-id interface-type srcaddr dstaddr pkt-srcaddr pkt-dstaddr bytes flow-direction start end\n"
-		for _, remote := range []string{"203.0.113.5", "2001:db8::5"} {
-			client, gateway := "10.0.1.5", "10.0.0.220"
-			if strings.Contains(remote, ":") {
-				text += fmt.Sprintf("eni-dual interface fd00::5 %s fd00::5 %s 500 egress %d %d\n", remote, remote, now.Unix()-60, now.Unix())
-				continue
-			}
-			text += fmt.Sprintf("eni-nat nat_gateway %s %s %s %s 1000 ingress %d %d\n", client, gateway, client, remote, now.Unix()-60, now.Unix())
-			text += fmt.Sprintf("eni-nat nat_gateway %s %s %s %s 3000 egress %d %d\n", gateway, client, remote, client, now.Unix()-60, now.Unix())
-		}
+		const text = `interface-id interface-type srcaddr dstaddr pkt-srcaddr pkt-dstaddr bytes flow-direction start end
+eni-nat nat_gateway 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1000 ingress 1772366340 1772366400
+eni-nat nat_gateway 10.0.0.220 10.0.1.5 203.0.113.5 10.0.1.5 3000 egress 1772366340 1772366400
+eni-dual interface fd00::5 2001:db8::5 fd00::5 2001:db8::5 500 egress 1772366340 1772366400
+`
 		d := aggregator.NewDelta(classifier.NewNetworks(nil), 1000)
 		d.Watch(a.Watch())
 		read(t, d, text)
-		file := aggregator.File{Identity: fmt.Sprint(i), AccountID: "123456789012", Region: region, FlowLogID: "fl-" + region, Time: now}
+		file := aggregator.File{Identity: strconv.Itoa(i), AccountID: "123456789012", Region: region, FlowLogID: "fl-" + region, Time: now}
 		if committed, err := a.Commit(file, d); err != nil || !committed {
 			t.Fatalf("got committed %t, %v", committed, err)
 		}
@@ -99,11 +94,13 @@ func TestDestinationInfo(t *testing.T) {
 		{"no answer is final", book{}, other},
 		{"one is, with nothing found", book{"203.0.113.5": {}}, `vpcflow_destination_info{as_name="",asn="",aws_region="",country="",destination="203.0.113.5",network=""} 1` + "\n" + other},
 		{
-			"all fields", book{"203.0.113.5": {ASN: "AS64500", ASName: "Example, Inc.", Country: "FR", AWSRegion: "eu-west-3", Network: "office"}},
+			"all fields",
+			book{"203.0.113.5": {ASN: "AS64500", ASName: "Example, Inc.", Country: "FR", AWSRegion: "eu-west-3", Network: "office"}},
 			`vpcflow_destination_info{as_name="Example, Inc.",asn="AS64500",aws_region="eu-west-3",country="FR",destination="203.0.113.5",network="office"} 1` + "\n" + other,
 		},
 		{
-			"hostile names", book{"203.0.113.5": {ASName: "a\xff\"b\\c\nd\x00e\x7ff\u2028g\u0085h", Network: "\xc3("}},
+			"hostile names",
+			book{"203.0.113.5": {ASName: "a\xff\"b\\c\nd\x00e\x7ff\u2028g\u0085h", Network: "\xc3("}},
 			`vpcflow_destination_info{as_name="a_\"b\\c_d_e_f_g_h",asn="",aws_region="",country="",destination="203.0.113.5",network="_("} 1` + "\n" + other,
 		},
 	} {

@@ -232,10 +232,10 @@ func (d *Delta) flush() {
 	}
 }
 
-// keepsRemote says whether rows have a place in the table of remotes. Those whose service has to be looked up need it even where their remotes have no series: what
-// an interface is seen to do before a row depends on how the rows were cut into files, and the row's service must not.
+// keepsRemote says whether rows have a place in the table of remotes. Those whose service has to be looked up need it even where their remotes have no series,
+// unless they can never count: what an interface is seen to do before a row depends on how the rows were cut into files, and the row's service must not.
 func (d *Delta) keepsRemote(in *deltaInterface, g *group) bool {
-	return d.watch.clientViews || !in.sees(g.shape) || d.table != nil && g.service == serviceUnknown
+	return d.watch.clientViews || !in.sees(g.shape) || d.table != nil && g.service == serviceUnknown && !in.evidence.isNAT()
 }
 
 // sees says whether rows of a shape are, at this interface, an outer view of traffic that a gateway forwards: what a client sees of it, or legs B and C. Whatever they
