@@ -199,6 +199,7 @@ func (a *Aggregator) Reconfigure(config Config) {
 func (a *Aggregator) configure() {
 	a.totals.limit = a.config.Series
 	a.tops.reconfigure(a.config.Top)
+	a.tops.moved = true
 	a.tops.begin(a.now())
 	for _, n := range a.interfaces {
 		n.gateway = a.configured(n.name)

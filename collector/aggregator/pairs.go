@@ -134,7 +134,7 @@ func (a *Aggregator) Watch() *Watch { return a.watch.Load() }
 
 // publishWatch makes the pairs that have series known to the files that are read next.
 func (a *Aggregator) publishWatch() {
-	w := &Watch{clientViews: a.unseen || a.config.Vantage == VantageClient, services: a.config.Services, kept: make(map[pair]struct{})}
+	w := &Watch{clientViews: a.unseen || a.config.Vantage == VantageClient, services: a.config.Services}
 	switch {
 	case a.config.Top.Pairs == 0:
 	case a.config.Vantage == VantageClient:
@@ -142,6 +142,11 @@ func (a *Aggregator) publishWatch() {
 	default:
 		w.pairs = gatewayPairs
 	}
+	if last := a.watch.Load(); last != nil && !a.tops.moved && w.clientViews == last.clientViews && w.pairs == last.pairs {
+		return
+	}
+	a.tops.moved = false
+	w.kept = make(map[pair]struct{})
 	for identity := range a.tops.pairs.Identities() {
 		w.kept[identity.Key] = struct{}{}
 		word, bit := mark(identity.Key.source.Address, identity.Key.destination.Address)

@@ -53,6 +53,8 @@ func TestServicesOfTable(t *testing.T) {
 			name: "the record says none, whatever the table knows", header: "interface-id instance-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr bytes pkt-src-aws-service pkt-dst-aws-service",
 			config: aggregator.Config{NATGateways: gateway}, rows: `
 			eni-nat - 10.0.1.5 10.0.0.220 10.0.1.5 52.95.154.16 1000 - -
+			eni-nat - 10.0.0.220 52.95.154.16 10.0.0.220 52.95.154.16 1000 - -
+			eni-nat - 52.95.154.16 10.0.0.220 52.95.154.16 10.0.0.220 50000 - -
 			eni-nat - 10.0.0.220 10.0.1.5 52.95.154.16 10.0.1.5 50000 DYNAMODB -`,
 			want:    "egress nat none 1000\ningress nat DYNAMODB 50000",
 			without: "egress nat none 1000\ningress nat DYNAMODB 50000",
@@ -61,21 +63,26 @@ func TestServicesOfTable(t *testing.T) {
 			name: "the format has the destination's service only", header: "interface-id instance-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr bytes flow-direction pkt-dst-aws-service",
 			config: aggregator.Config{NATGateways: gateway}, rows: `
 			eni-nat - 10.0.1.5 10.0.0.220 10.0.1.5 52.95.154.16 1000 ingress AMAZON
+			eni-nat - 10.0.0.220 52.95.154.16 10.0.0.220 52.95.154.16 1000 egress AMAZON
+			eni-nat - 52.95.154.16 10.0.0.220 52.95.154.16 10.0.0.220 50000 ingress -
+			eni-nat - 10.0.0.220 10.9.0.9 10.0.0.220 10.9.0.9 5 egress -
+			eni-nat - 10.0.1.5 10.0.0.220 10.0.1.5 10.9.0.9 5 ingress -
 			eni-nat - 10.0.0.220 10.0.1.5 52.95.154.16 10.0.1.5 50000 egress -
 			eni-cli i-1 10.0.1.5 10.0.3.3 10.0.1.5 10.0.3.3 30 egress -
 			eni-nat - 10.0.0.220 10.0.1.5 10.9.0.9 10.0.1.5 4 egress -`,
-			want:    "egress nat AMAZON 1000\ningress nat S3 50000\ningress nat none 4\ninternal internal none 30",
-			without: "egress nat AMAZON 1000\ningress nat unknown 50004\ninternal internal none 30",
+			want:    "egress nat AMAZON 1000\negress nat none 5\ningress nat S3 50000\ningress nat none 4\ninternal internal none 30",
+			without: "egress nat AMAZON 1000\negress nat none 5\ningress nat unknown 50004\ninternal internal none 30",
 		},
 		{
-			name: "legs that hide the remote, and internal traffic", header: "interface-id srcaddr dstaddr bytes flow-direction", config: aggregator.Config{NATGateways: gateway}, rows: `
-			eni-nat 10.0.1.5 10.0.0.220 1000 ingress
-			eni-nat 10.0.0.220 52.95.154.16 1000 egress
-			eni-nat 52.95.154.16 10.0.0.220 50000 ingress
-			eni-nat 10.0.0.220 10.0.1.5 50000 egress
-			eni-cli 10.0.1.5 10.0.3.3 30 egress`,
-			want:    "egress nat unknown 1000\ningress nat unknown 50000\ninternal internal none 30",
-			without: "egress nat unknown 1000\ningress nat unknown 50000\ninternal internal unknown 30",
+			name: "legs that hide the remote, and internal traffic", header: "interface-id srcaddr dstaddr bytes", config: aggregator.Config{NATGateways: gateway}, rows: `
+			eni-nat 10.0.1.5 10.0.0.220 1000
+			eni-nat 10.0.0.220 52.95.154.16 1000
+			eni-nat 52.95.154.16 10.0.0.220 50000
+			eni-nat 10.0.0.220 10.0.1.5 50000
+			eni-cli 10.0.1.5 10.0.3.3 30
+			eni-cli 10.0.1.5 10.0.4.4 5`,
+			want:    "egress nat unknown 1000\ningress nat unknown 50000\ninternal internal none 35",
+			without: "egress nat unknown 1000\ningress nat unknown 50000\ninternal internal unknown 35",
 		},
 		{
 			name: "traffic that passes no gateway", header: fullHeader, rows: `
@@ -104,12 +111,17 @@ func TestServicesOfTable(t *testing.T) {
 			name: "clients' views of a gateway that is not logged", header: fullHeader, rows: `
 			eni-cli i-1 vpc-1 10.0.1.5 52.95.154.16 10.0.1.5 52.95.154.16 1000 egress 1 40000 443
 			eni-cli i-1 vpc-1 52.95.154.16 10.0.1.5 52.95.154.16 10.0.1.5 50000 ingress - 443 40000`,
-			want:    "egress unseen_middlebox S3 1000\ningress unknown S3 50000",
-			without: "egress unseen_middlebox unknown 1000\ningress unknown unknown 50000",
+			want:    "egress unseen_middlebox S3 1000\ningress unseen_middlebox S3 50000",
+			without: "egress unseen_middlebox unknown 1000\ningress unseen_middlebox unknown 50000",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rows := strings.Split(strings.TrimSpace(c.rows), "\n")
+			var rows []string
+			for row := range strings.Lines(c.rows) {
+				if row = strings.TrimSpace(row); row != "" {
+					rows = append(rows, row)
+				}
+			}
 			for _, test := range []struct {
 				name     string
 				services func() aggregator.Services
@@ -160,7 +172,7 @@ func TestServicesOfFoldedRows(t *testing.T) {
 	}
 }
 
-// TestServicesChange loads another table between two files: what was counted stays, and the next file counts by the new one.
+// TestServicesChange loads another table between two files, and configures another source of them: what was counted stays, and the next file counts by the new one.
 func TestServicesChange(t *testing.T) {
 	current := aggregator.Services(nil)
 	config := aggregator.DefaultConfig()
@@ -172,7 +184,10 @@ func TestServicesChange(t *testing.T) {
 	commitWatched(t, a, 1000, typeHeader, row, row)
 	current = serviceTable{}
 	commitWatched(t, a, 1000, typeHeader, row, row, row)
-	if got, want := byService(a), "egress nat NEW 20\negress nat none 30\negress nat unknown 10"; got != want {
+	config.Services = serviceTable{"203.0.113.5": "OTHER"}.services
+	a.Reconfigure(config)
+	commitWatched(t, a, 1000, typeHeader, row)
+	if got, want := byService(a), "egress nat NEW 20\negress nat OTHER 10\negress nat none 30\negress nat unknown 10"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
