@@ -95,7 +95,7 @@ var checks = []check{
 	},
 	{
 		fields: []flowlog.Field{flowlog.FieldPktSrcAWSService, flowlog.FieldPktDstAWSService}, off: "AWS services",
-		effect: "the AWS service of a remote is unknown where it sends (pkt-src-aws-service) or receives (pkt-dst-aws-service)",
+		effect: "the AWS service of a remote is what enrichment.ip_ranges says, or unknown, where it sends (pkt-src-aws-service) or receives (pkt-dst-aws-service)",
 		spoils: map[counter]Level{natServices: Inexact},
 	},
 	{
