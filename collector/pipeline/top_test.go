@@ -248,6 +248,9 @@ func topIsTrue(t *testing.T, services func() aggregator.Services) {
 	var named, all topSums
 	for i := range uint64(max(*scenarios/10, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})
+		if slices.Contains(s.Topologies, flowgen.ReusedAddress) {
+			continue // Whose address it is at the end makes something else of the rows from the beginning, when they are read again.
+		}
 		r := newTopRun(t, s, aggregator.TopConfig{Destinations: 10_000, Sources: 10_000, Pairs: 10_000, Idle: time.Hour}, services)
 		for n, f := range slices.Concat(s.Leading, s.Files, s.Closing) {
 			r.read("a-"+string(rune(0x4e00+n))+".gz", f)
