@@ -259,14 +259,16 @@ func topIsTrue(t *testing.T, services func() aggregator.Services) {
 		for n, f := range s.Files {
 			r.read("b-"+string(rune(0x4e00+n))+".gz", f)
 		}
+		shown := !slices.ContainsFunc(s.FlowLogs, func(l *flowgen.FlowLog) bool { return !l.Format.Has("pkt-srcaddr") || !l.Format.Has("pkt-dstaddr") })
 		truth := truthOf(s.Ledger)
 		got := r.page.grownSince(before)
 		for k, v := range got.ends {
-			if v > truth.ends[k] {
+			// Without pkt-addresses, a pod's traffic is its node's.
+			if v > truth.ends[k] && (shown || !slices.Contains(s.Topologies, flowgen.PrivatePods) && !slices.Contains(s.Topologies, flowgen.PublicPods)) {
 				t.Errorf("rerun with -seed=%d -scenarios=1: %v got %d, had %d\n%s", first+i, k, v, truth.ends[k], s)
 			}
 		}
-		if !slices.ContainsFunc(s.FlowLogs, func(l *flowgen.FlowLog) bool { return !l.Format.Has("pkt-srcaddr") || !l.Format.Has("pkt-dstaddr") }) {
+		if shown {
 			named.add(got.topSums)
 			all.add(truth.topSums)
 		}
