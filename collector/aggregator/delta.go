@@ -61,6 +61,7 @@ type Delta struct {
 
 	services  []string
 	byService map[string]uint16
+	texts     fileTexts
 	folds     uint64
 
 	dispositions [classifier.NumDispositions]Counts
@@ -72,6 +73,7 @@ type Delta struct {
 type deltaInterface struct {
 	name       interfaceName
 	attributes attributes
+	names      fileNames
 	own        ownAddress
 	evidence   evidence
 	bare       addressSample // bare are remotes of client views, which have no place in the table of remotes.
@@ -132,6 +134,7 @@ func (d *Delta) Reset(networks *classifier.Networks) {
 	d.clientIDs.reset()
 	d.remotes.reset()
 	d.clients.reset()
+	d.texts.reset()
 	d.folds, d.lastRecord = 0, 0
 	d.dispositions = [classifier.NumDispositions]Counts{}
 }
@@ -356,6 +359,9 @@ func recentSlot(id []byte) uint64 {
 func (d *Delta) describe(i uint32, r *flowlog.Record) uint32 {
 	if in := &d.interfaces[i]; !in.overflow {
 		in.attributes.fill(r)
+		if r.Format.HasNames() {
+			in.names.fill(&d.texts, r)
+		}
 	}
 	return i
 }
