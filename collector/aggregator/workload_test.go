@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,13 +43,14 @@ func commitText(t testing.TB, a *Aggregator, name string, f textFile) {
 	if region == "" {
 		region = workloadPlace.region
 	}
-	text := header + "\n"
+	var text strings.Builder
+	text.WriteString(header + "\n")
 	for _, row := range f.rows {
-		text += fmt.Sprintf("%d %d %s\n", workloadStart+60*f.minutes, workloadStart+60*f.minutes+59, row)
+		fmt.Fprintf(&text, "%d %d %s\n", workloadStart+60*f.minutes, workloadStart+60*f.minutes+59, row)
 	}
 	r := flowlog.NewReader(flowlog.Config{})
 	d := NewDelta(classifier.NewNetworks(nil), 1000)
-	if err := r.ResetText(strings.NewReader(text)); err != nil {
+	if err := r.ResetText(strings.NewReader(text.String())); err != nil {
 		t.Fatal(err)
 	}
 	var record flowlog.Record
@@ -172,7 +174,8 @@ func TestWorkload(t *testing.T) {
 		"an appliance that packets pass": {
 			files: []textFile{
 				{minutes: 5, rows: append(talk(in+"eni-9 i-9", "10.0.1.5"), talk(in+"eni-9 i-9", "10.0.1.6")...)},
-				{rows: talk(in+"eni-1 -", "10.0.1.5")}, {rows: talk(in+"eni-2 i-2", "10.0.1.6")},
+				{rows: talk(in+"eni-1 -", "10.0.1.5")},
+				{rows: talk(in+"eni-2 i-2", "10.0.1.6")},
 			},
 			want: map[string]string{"vpc-1 10.0.1.5": "eni-1", "vpc-1 10.0.1.6": "eni-2 i-2"},
 		},
@@ -230,7 +233,7 @@ func TestWorkload(t *testing.T) {
 				journal := newMemoryJournal()
 				a := openWorkloads(t, journal)
 				for _, i := range rand.Perm(len(test.files)) {
-					commitText(t, a, fmt.Sprint(i), test.files[i])
+					commitText(t, a, strconv.Itoa(i), test.files[i])
 				}
 				for _, restarts := range []int{0, 1} {
 					for where, want := range test.want {
@@ -266,7 +269,7 @@ func TestWorkloadBounds(t *testing.T) {
 		for k := range int64(podsInFile) {
 			rows = append(rows, fmt.Sprintf("%s vpc-1 eni-1 i-1 10.0.1.5 203.0.113.7 %s 203.0.113.7 100", workloadAccount, pod(podsInFile*i+k)))
 		}
-		commitText(t, a, fmt.Sprint(i), textFile{minutes: 5 * i, rows: rows})
+		commitText(t, a, strconv.FormatInt(i, 10), textFile{minutes: 5 * i, rows: rows})
 	}
 	n := a.interfaces[interfaceName{workloadAccount, "eu-west-3", "eni-1"}]
 	if len(n.residents) > maxResidents || len(n.residents) < maxResidents/2 {
