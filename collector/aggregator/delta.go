@@ -61,6 +61,7 @@ type Delta struct {
 
 	services  []string
 	byService map[string]uint16
+	names     bool // names: the format of the current record has names.
 	texts     fileTexts
 	folds     uint64
 
@@ -73,7 +74,6 @@ type Delta struct {
 type deltaInterface struct {
 	name       interfaceName
 	attributes attributes
-	names      fileNames
 	own        ownAddress
 	evidence   evidence
 	bare       addressSample // bare are remotes of client views, which have no place in the table of remotes.
@@ -82,6 +82,7 @@ type deltaInterface struct {
 	rows       int64 // rows is the number of accepted data rows.
 	columns    int   // columns is how many columns of its rows' format are read.
 	overflow   bool  // overflow: it stands for all interfaces beyond the limit, so its rows prove nothing.
+	names      fileNames
 }
 
 // A group is what rows have in common besides their addresses.
@@ -149,6 +150,9 @@ func (d *Delta) Add(r *flowlog.Record) {
 	}
 	i := d.interfaceOf(r)
 	in := &d.interfaces[i]
+	if d.names && !in.overflow {
+		in.names.fill(&d.texts, r)
+	}
 	in.seen(r.Start, r.End)
 	d.lastRecord = max(d.lastRecord, r.End)
 	counts := Counts{Records: 1, Bytes: r.Bytes, Packets: r.Packets}
@@ -246,6 +250,7 @@ func (d *Delta) group(iface uint32, s classifier.Shape, service uint16) uint32 {
 
 // addFormat remembers which formats the file has; members of a gzip file may each bring one.
 func (d *Delta) addFormat(f *flowlog.Format) {
+	d.names = f.HasNames()
 	if i := slices.Index(d.formats, f); i >= 0 {
 		d.formats = append(slices.Delete(d.formats, i, i+1), f)
 		return
@@ -359,9 +364,6 @@ func recentSlot(id []byte) uint64 {
 func (d *Delta) describe(i uint32, r *flowlog.Record) uint32 {
 	if in := &d.interfaces[i]; !in.overflow {
 		in.attributes.fill(r)
-		if r.Format.HasNames() {
-			in.names.fill(&d.texts, r)
-		}
 	}
 	return i
 }
