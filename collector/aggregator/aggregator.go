@@ -196,7 +196,7 @@ func (a *Aggregator) configure() {
 			n.become(classifier.RoleUndecided, "")
 		}
 		a.learn(n)
-		a.workloads.settle(n)
+		a.settleWorkload(n)
 	}
 	a.findNATScopes()
 	a.settleWaiting()

@@ -158,7 +158,7 @@ func (a *Aggregator) apply(file File, d *Delta, group map[fileHash]fileHour) boo
 	touched := a.absorb(file, d)
 	for n := range touched {
 		a.learn(n)
-		a.workloads.settle(n)
+		a.settleWorkload(n)
 	}
 	for n := range touched {
 		a.settle(n)

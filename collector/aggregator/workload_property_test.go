@@ -60,6 +60,7 @@ func TestWorkloadsOfScenarios(t *testing.T) {
 					named++
 				}
 			}
+			checkResidents(t, r.a)
 			// A restart forgets none of it.
 			r.open(t, journal)
 		}
@@ -121,4 +122,23 @@ func loggedWorkload(log *flowgen.FlowLog, row flowgen.Row, gateway *netInterface
 		w.InterfaceTag, w.ASGTag = text("interface-tag", row.InterfaceTag), text("asg-tag", row.ASGTag)
 	}
 	return w
+}
+
+// checkResidents holds what interfaces remember to the index, which is bounded.
+func checkResidents(t *testing.T, a *Aggregator) {
+	t.Helper()
+	entries := 0
+	for _, at := range a.workloads.scopes {
+		entries += len(at)
+	}
+	if entries != a.workloads.len {
+		t.Errorf("the index holds %d addresses and counts %d", entries, a.workloads.len)
+	}
+	for _, n := range a.interfaces {
+		for address := range n.residents {
+			if holder, _, ok := a.workloads.find(n.scope(), address); !ok || holder != n {
+				t.Errorf("%s remembers %s, which is not at it", n.name.id, address)
+			}
+		}
+	}
 }

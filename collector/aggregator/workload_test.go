@@ -236,6 +236,7 @@ func TestWorkload(t *testing.T) {
 					commitText(t, a, strconv.Itoa(i), test.files[i])
 				}
 				for _, restarts := range []int{0, 1} {
+					checkResidents(t, a)
 					for where, want := range test.want {
 						vpc, address, _ := strings.Cut(where, " ")
 						if got := a.at(vpc, address); got != want {
