@@ -110,6 +110,7 @@ type Aggregator struct {
 	waiting    map[*netInterface]struct{}
 	gateways   map[interfaceName]*netInterface // gateways are the interfaces that are NAT gateways.
 	clients    clientSet
+	workloads  workloads
 	natScopes  map[natScope]struct{}
 	clocks     map[place]int64 // clocks are the newest record ends.
 	newest     int64           // newest is the newest of all clocks.
@@ -174,6 +175,7 @@ func (a *Aggregator) empty() {
 	a.waiting = make(map[*netInterface]struct{})
 	a.gateways = make(map[interfaceName]*netInterface)
 	a.clients = clientSet{}
+	a.workloads = workloads{}
 	a.natScopes = make(map[natScope]struct{})
 	a.clocks = make(map[place]int64)
 	a.newest, a.pruned, a.heldKeys = 0, 0, 0
@@ -207,6 +209,7 @@ func (a *Aggregator) configure() {
 			n.become(classifier.RoleUndecided, "")
 		}
 		a.learn(n)
+		a.settleWorkload(n)
 	}
 	a.findNATScopes()
 	a.settleWaiting()
@@ -232,8 +235,11 @@ func (a *Aggregator) prune() {
 	for name, n := range a.interfaces {
 		if n.life.last < before && !n.held.waiting {
 			a.forget(name)
+		} else if n.pruneResidents(before) {
+			a.touch(n)
 		}
 	}
+	a.workloads.prune()
 	maps.DeleteFunc(a.gateways, func(name interfaceName, _ *netInterface) bool { return a.interfaces[name] == nil })
 	a.findNATScopes()
 }
@@ -255,6 +261,7 @@ func (a *Aggregator) evict() {
 
 // forget drops all that is known about an interface.
 func (a *Aggregator) forget(name interfaceName) {
+	a.interfaces[name].forgotten = true
 	delete(a.interfaces, name)
 	a.forgot(name)
 }

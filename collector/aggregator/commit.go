@@ -164,6 +164,7 @@ func (a *Aggregator) apply(file File, d *Delta, group map[fileHash]fileHour) boo
 	touched, parts, plans := a.absorb(file, d)
 	for n := range touched {
 		a.learn(n)
+		a.settleWorkload(n)
 	}
 	for n := range touched {
 		a.settle(n)

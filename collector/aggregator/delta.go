@@ -64,6 +64,8 @@ type Delta struct {
 
 	services  []string
 	byService map[string]uint16
+	names     bool // names: the format of the current record has names.
+	texts     fileTexts
 	folds     uint64
 
 	dispositions [classifier.NumDispositions]Counts
@@ -83,6 +85,7 @@ type deltaInterface struct {
 	rows       int64 // rows is the number of accepted data rows.
 	columns    int   // columns is how many columns of its rows' format are read.
 	overflow   bool  // overflow: it stands for all interfaces beyond the limit, so its rows prove nothing.
+	names      fileNames
 }
 
 // A group is what rows have in common besides their addresses.
@@ -137,6 +140,7 @@ func (d *Delta) Reset(networks *classifier.Networks) {
 	d.remotes.reset()
 	d.clients.reset()
 	d.pairs.reset()
+	d.texts.reset()
 	d.folds, d.lastRecord = 0, 0
 	d.dispositions = [classifier.NumDispositions]Counts{}
 }
@@ -159,6 +163,9 @@ func (d *Delta) Add(r *flowlog.Record) {
 	}
 	i := d.interfaceOf(r)
 	in := &d.interfaces[i]
+	if d.names && !in.overflow {
+		in.names.fill(&d.texts, r)
+	}
 	in.seen(r.Start, r.End)
 	d.lastRecord = max(d.lastRecord, r.End)
 	counts := Counts{Records: 1, Bytes: r.Bytes, Packets: r.Packets}
@@ -278,6 +285,7 @@ func (d *Delta) group(iface uint32, s classifier.Shape, service uint16) uint32 {
 
 // addFormat remembers which formats the file has; members of a gzip file may each bring one.
 func (d *Delta) addFormat(f *flowlog.Format) {
+	d.names = f.HasNames()
 	if i := slices.Index(d.formats, f); i >= 0 {
 		d.formats = append(slices.Delete(d.formats, i, i+1), f)
 		return
