@@ -175,7 +175,7 @@ var importRules = map[string]importRule{
 	},
 	"internal/conformance": {
 		own:    []string{"collector", "collector/aggregator", "collector/classifier", "collector/flowlog", "pricing"},
-		libs:   []string{"client_golang"},
+		libs:   []string{"client"},
 		reason: "what holds the daemon against foreign servers runs it from outside, as an operator does; a Prometheus scrapes an aggregator's page, whose clock goes by its scrapes",
 	},
 	"cmd/vpcflow_exporter": {

@@ -95,7 +95,7 @@ func (r *reloader) apply() error {
 	}
 	warnUnsupported(next, r.app.logger)
 	r.app.book.Swap(stages.prices)
-	stages.aggregator.Services = r.app.services
+	stages.aggregator.Services, stages.aggregator.Network = r.app.services, r.app.network
 	r.app.aggregator.Reconfigure(stages.aggregator)
 	r.app.pipeline.Reconfigure(stages.pipeline)
 	r.current.Store(&next)
