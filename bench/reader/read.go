@@ -105,6 +105,7 @@ func countAll(files []string, workers int) (result, error) {
 		reader, delta := flowlog.NewReader(flowlog.Config{}), aggregator.NewDelta(networks, deltaKeys)
 		return func(name string, file io.Reader) error {
 			delta.Reset(networks)
+			delta.Watch(a.Watch())
 			n, err := each(reader, file, delta.Add)
 			if err != nil {
 				return err
