@@ -58,6 +58,8 @@ type Rate struct {
 	Source string
 	// Override says that the price is the user's own.
 	Override bool
+	// Discount is the share that the price is below the list's, for a discount.
+	Discount float64
 }
 
 // SourceConfig is the source of a price from the configuration.
