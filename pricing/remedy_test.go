@@ -178,6 +178,7 @@ func TestBreakEven(t *testing.T) {
 		{endpoint, saving, 626, true},
 		{gateway, crossAZ, 1643, true},
 		{1, 0.1, 10, true},
+		{0.9, 0.03, 30, true}, // The quotient is a hair above.
 		{0, 0.045, 0, true},
 		{21.9, 0, 0, false},
 		{21.9, -0.01, 0, false},
