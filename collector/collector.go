@@ -25,6 +25,7 @@ type Prices interface {
 type Collector struct {
 	snapshot func() *aggregator.Snapshot
 	prices   func() Prices
+	names    Names // names is nil without enrichment.
 	descs    []*prometheus.Desc
 
 	packets, bytes                           metric
@@ -36,14 +37,16 @@ type Collector struct {
 	files, fileErrors, compressed, inflated  metric
 	formatInfo, seriesLimited, deltaFolds    metric
 	top                                      topMetrics
+	destinationInfo                          metric
 }
 
-// New returns a collector over the snapshots and prices that the functions return. Both are asked once per scrape.
-func New(snapshot func() *aggregator.Snapshot, prices func() Prices) *Collector {
-	c := &Collector{snapshot: snapshot, prices: prices}
+// New returns a collector over the snapshots and prices that the functions return. Both are asked once per scrape. Names may be nil: then no address is described.
+func New(snapshot func() *aggregator.Snapshot, prices func() Prices, names Names) *Collector {
+	c := &Collector{snapshot: snapshot, prices: prices, names: names}
 	c.describeTraffic()
 	c.describeNAT()
 	c.describeTop()
+	c.describeInfo()
 	c.describeReading()
 	return c
 }
@@ -142,6 +145,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectTraffic(e, s)
 	c.collectNAT(e, s)
 	c.collectTop(e, s)
+	c.collectInfo(e, s)
 	c.collectPrices(e, s)
 	c.collectReading(e, s)
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector"
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
+	"github.com/vpcflow/vpcflow_exporter/collector/enrich"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog/gunzip"
 	"github.com/vpcflow/vpcflow_exporter/collector/objstore"
 	"github.com/vpcflow/vpcflow_exporter/collector/pipeline"
@@ -39,6 +40,7 @@ type app struct {
 
 	registry   *prometheus.Registry
 	book       *pricing.Book
+	enricher   *enrich.Enricher
 	state      *state.State // state is nil where totals live in memory only.
 	aggregator *aggregator.Aggregator
 	queue      *queue.Queue
@@ -59,6 +61,13 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 	}
 	warnUnsupported(config, logger)
 	a.book = pricing.NewBook(stages.prices)
+	if f.demo {
+		stages.enrich.IPInfo = enrich.IPInfoConfig{} // A token in the environment is not meant for simulated traffic.
+	}
+	a.enricher, err = enrich.New(stages.enrich, enrich.Deps{Logger: logger.With("component", "enrich"), Registerer: a.registry})
+	if err != nil {
+		return nil, fmt.Errorf("prepare enrichment: %w", err)
+	}
 	if err := a.openAggregator(config, stages, now); err != nil {
 		return nil, err
 	}
@@ -67,7 +76,7 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 	a.pipeline = pipeline.New(stages.pipeline, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, now)
 	a.reload = newReloader(a, config, a.registry)
 	a.registry.MustRegister(
-		collector.New(a.aggregator.Snapshot, func() collector.Prices { return a.book.Prices() }),
+		collector.New(a.aggregator.Snapshot, func() collector.Prices { return a.book.Prices() }, names{a.enricher}),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), versioncollector.NewCollector("vpcflow"),
 	)
 	if err := a.listen(); err != nil {
@@ -78,6 +87,7 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 
 // openAggregator makes the aggregator, from its durable state if there is one.
 func (a *app) openAggregator(config Config, stages stages, now func() time.Time) (err error) {
+	stages.aggregator.Services = a.services
 	pricer := pipeline.NewPricer(a.book, a.logger.With("component", "pipeline"))
 	if config.State.Path == "" {
 		a.aggregator = aggregator.New(stages.aggregator, pricer, now)
@@ -186,6 +196,7 @@ func (a *app) run(ctx context.Context, hangups <-chan os.Signal) error {
 	defer stop(nil)
 	var background sync.WaitGroup
 	background.Go(func() { a.reload.watch(consuming, hangups) })
+	background.Go(func() { a.enricher.Run(consuming) })
 	background.Go(func() { a.pipeline.Run(consuming) })
 	background.Go(func() {
 		select {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 )
 
 // maxConfigBytes bounds the configuration file, so that a wrong path (a device,
@@ -71,6 +73,8 @@ type TopConfig struct {
 	Pairs        int           `yaml:"pairs"`
 	Hold         time.Duration `yaml:"hold"`
 	Idle         time.Duration `yaml:"idle"`
+	// SourceKey is what a client is named by: the first of these that it has.
+	SourceKey []aggregator.SourceKind `yaml:"source_key"`
 }
 
 // LimitsConfig bounds memory and the size of the metrics page.
@@ -141,6 +145,7 @@ func DefaultConfig() Config {
 			Pairs:        100,
 			Hold:         2 * time.Minute,
 			Idle:         24 * time.Hour,
+			SourceKey:    aggregator.DefaultSourceKey(),
 		},
 		Limits: LimitsConfig{Series: 50_000, DeltaKeys: 1_000_000},
 		Enrichment: EnrichmentConfig{

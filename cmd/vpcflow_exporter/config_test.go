@@ -120,6 +120,14 @@ func TestLoadConfigRejects(t *testing.T) {
 			":5: top.hold: must be between 0s and 1h, got 2h",
 			":6: top.idle: must be between 1m and 8760h, got 0s",
 		}},
+		{"source_key", []string{
+			`:3: top.source_key[0]: must be one of ecs_service, asg_tag, asg_tag_2, instance_tag, instance_tag_2, interface_tag, interface_tag_2, ` +
+				`network, address, got "ecs_services", did you mean "ecs_service"?`,
+			`:3: top.source_key[1]: must be one of ecs_service, asg_tag, asg_tag_2, instance_tag, instance_tag_2, interface_tag, interface_tag_2, ` +
+				`network, address, got "team"`,
+			`:3: top.source_key[3]: must name each kind once, got "asg_tag" again`,
+			`:3: top.source_key[5]: must stand before address, which every client has, got "network" behind it`,
+		}},
 		{"limits_bounds", []string{
 			":3: limits.series: must be between 100 and 1000000, got 1",
 			":4: limits.delta_keys: must be between 1000 and 100000000, got 0",
@@ -233,7 +241,7 @@ func TestLoadConfigAccepts(t *testing.T) {
 			c.Pricing.Overrides = map[string]map[string]float64{"eu-west-3": {"nat_gb": 0.041}, "eu-west-1": {"nat_gb": 0.041}}
 		}},
 		{"features that are turned off", "flow_logs: {max_age: 0s}\ntop: {destinations: 0, sources: 0, pairs: 0, hold: 0s}\nshutdown_grace: 0\nenrichment: {ip_ranges: \"\"}\nbackfill: {output: \"\", cache: \"\"}", func(c *Config) {
-			c.FlowLogs.MaxAge, c.Top, c.ShutdownGrace = 0, TopConfig{Idle: 24 * time.Hour}, 0
+			c.FlowLogs.MaxAge, c.Top, c.ShutdownGrace = 0, TopConfig{Idle: 24 * time.Hour, SourceKey: c.Top.SourceKey}, 0
 			c.Enrichment.IPRanges, c.Backfill.Output, c.Backfill.Cache = "", "", ""
 		}},
 		{"networks within each other, and ranges from a file", "enrichment: {networks: {office: [192.0.2.0/24], lab: [192.0.2.0/25, 192.0.2.0/26]}, ip_ranges: /etc/ip-ranges.json}", func(c *Config) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/enrich"
 	"github.com/vpcflow/vpcflow_exporter/pricing"
 )
@@ -99,6 +100,7 @@ func (c *TopConfig) validate(v *validator) {
 	between(v, "top.pairs", c.Pairs, 0, 10_000)
 	durationBetween(v, "top.hold", c.Hold, 0, time.Hour)
 	durationBetween(v, "top.idle", c.Idle, time.Minute, 365*24*time.Hour)
+	v.sourceKey("top.source_key", c.SourceKey)
 }
 
 func (c *EnrichmentConfig) validate(v *validator) {
@@ -287,6 +289,30 @@ func (v *validator) format(path, got string) {
 			v.failf(path, "must name each field once, got %s again", quote(name))
 		}
 		seen[name] = true
+	}
+}
+
+// sourceKey accepts any kinds in any order. What stands behind the address would
+// never be looked at, since every client has one.
+func (v *validator) sourceKey(path string, got []aggregator.SourceKind) {
+	var known []string
+	for _, kind := range aggregator.SourceKinds() {
+		known = append(known, string(kind))
+	}
+	for i, kind := range got {
+		item, name := itemPath(path, i), string(kind)
+		nearest, near := nearestKey(name, known)
+		switch {
+		case slices.Contains(got[:i], kind):
+			v.failf(item, "must name each kind once, got %s again", quote(name))
+		case i > 0 && got[i-1] == aggregator.SourceAddress:
+			v.failf(item, "must stand before address, which every client has, got %s behind it", quote(name))
+		case slices.Contains(known, name):
+		case near:
+			v.failf(item, "must be one of %s, got %s, did you mean %s?", strings.Join(known, ", "), quote(name), quote(nearest))
+		default:
+			v.failf(item, "must be one of %s, got %s", strings.Join(known, ", "), quote(name))
+		}
 	}
 }
 

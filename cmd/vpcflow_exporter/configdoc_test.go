@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 )
 
 const examplePath = "../../config.example.yaml"
@@ -63,6 +65,9 @@ func TestExampleNamesItemKeys(t *testing.T) {
 	}
 	words := append(structKeys(reflect.TypeFor[NATGatewayConfig]()), priceItems...)
 	words = append(words, natVantages...)
+	for _, kind := range aggregator.SourceKinds() {
+		words = append(words, string(kind))
+	}
 	for _, word := range words {
 		if !regexp.MustCompile(`(?m)^ *#.*\b` + word + `\b`).Match(data) {
 			t.Errorf("no comment of config.example.yaml names %s", word)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -43,6 +44,14 @@ func runDemo(ctx context.Context, f flags, hangups <-chan os.Signal, logger *slo
 	config := DefaultConfig()
 	config.SQS.QueueURL = queueURL
 	config.Top.Hold = demoHold
+	folder, err := os.MkdirTemp("", "vpcflow_demo_*")
+	if err != nil {
+		return fmt.Errorf("prepare demo: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	if config.Enrichment, err = demoNames(folder); err != nil {
+		return fmt.Errorf("prepare demo: %w", err)
+	}
 	logger.Info("Starting vpcflow_exporter", "version", version.Info(), "inflater", gunzip.Inflater)
 	a, err := newApp(f, config, cloud.AWSConfig(demoRegion), logger, time.Now)
 	if err != nil {
@@ -75,6 +84,18 @@ func createDemoResources(ctx context.Context, cloud *awstest.Cloud) (queueURL st
 	}
 	redrive := fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:%s:%s:vpc-flow-logs-dead","maxReceiveCount":"5"}`, demoRegion, awstest.AccountID)
 	return cloud.CreateQueue("vpc-flow-logs", map[string]string{"RedrivePolicy": redrive})
+}
+
+// demoNames names the demo's remotes without asking anybody.
+func demoNames(folder string) (EnrichmentConfig, error) {
+	config := DefaultConfig().Enrichment
+	config.Networks = demo.Networks()
+	config.IPRanges = filepath.Join(folder, "ip-ranges.json")
+	ranges, err := demo.AddressRanges()
+	if err != nil {
+		return config, err
+	}
+	return config, os.WriteFile(config.IPRanges, ranges, 0o600)
 }
 
 // browsable turns a listening address into one that a browser on this machine understands.

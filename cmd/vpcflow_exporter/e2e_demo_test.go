@@ -66,6 +66,10 @@ func TestRunDemo(t *testing.T) {
 	}
 	s.waitFor("dollars", func() bool { return d.scrape().sum("vpcflow_nat_cost_usd_total") > 0 })
 	d.ready(http.StatusOK, "OK")
+	s.waitFor("names of destinations", func() bool {
+		p := d.scrape()
+		return p.sum("vpcflow_destination_info", "aws_region", "eu-west-3") > 0 && p.sum("vpcflow_destination_info", "network", "payment-provider") > 0
+	})
 	s.waitFor("the first dollars at the terminal", func() bool { return strings.Contains(program.stdout.String(), "First NAT dollars: ") })
 	if status, body := d.request(http.MethodPost, "/-/reload"); status != http.StatusInternalServerError || !strings.Contains(body, "demo") {
 		t.Errorf("reload: got %d %q", status, body)

@@ -61,7 +61,7 @@ type stand struct {
 // newStand makes a queue that moves a message to a dead-letter queue after so many receives; 0 is a queue without one.
 func newStand(t *testing.T, receives int) *stand {
 	t.Helper()
-	s := &stand{t: t, config: DefaultConfig(), now: func() time.Time { return testNow }, logs: new(testlog.Buffer)}
+	s := &stand{t: t, config: offlineConfig(), now: func() time.Time { return testNow }, logs: new(testlog.Buffer)}
 	began := time.Now()
 	cloud, err := awstest.NewCloud(awstest.Options{Region: testRegion, Now: func() time.Time { return began.Add(time.Duration(s.passed.Load())) }})
 	if err != nil {
@@ -88,6 +88,22 @@ func newStand(t *testing.T, receives int) *stand {
 	s.config.SQS.QueueURL = s.queue
 	s.config.Workers = 2
 	return s
+}
+
+// Nothing in the environment of the tests makes a daemon ask IPinfo for names.
+func init() {
+	for _, name := range tokenVariables {
+		if err := os.Unsetenv(name); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// offlineConfig is the default configuration without sources of names on the network.
+func offlineConfig() Config {
+	config := DefaultConfig()
+	config.Enrichment.IPRanges = ""
+	return config
 }
 
 func (s *stand) createQueue(name string, attributes map[string]string) string {

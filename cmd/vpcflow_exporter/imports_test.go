@@ -174,7 +174,9 @@ var importRules = map[string]importRule{
 		reason: "the obvious program knows nothing of the exporter that it is compared with",
 	},
 	"internal/conformance": {
-		reason: "what holds the daemon against foreign servers runs it from outside, as an operator does",
+		own:    []string{"collector", "collector/aggregator", "collector/classifier", "collector/flowlog", "pricing"},
+		libs:   []string{"client_golang"},
+		reason: "what holds the daemon against foreign servers runs it from outside, as an operator does; a Prometheus scrapes an aggregator's page, whose clock goes by its scrapes",
 	},
 	"cmd/vpcflow_exporter": {
 		own:    []string{"*"},

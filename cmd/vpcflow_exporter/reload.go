@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -87,9 +88,14 @@ func (r *reloader) apply() error {
 	if old.SQS != next.SQS || old.Workers != next.Workers || old.State != next.State {
 		r.app.logger.Warn("Changes of sqs, workers and state take effect at the next start")
 		next.SQS, next.Workers, next.State = old.SQS, old.Workers, old.State
+		stages.enrich.IPRangesCopy = rangesCopy(next)
+	}
+	if err := r.app.enricher.Reconfigure(stages.enrich); err != nil {
+		return fmt.Errorf("change enrichment: %w", err)
 	}
 	warnUnsupported(next, r.app.logger)
 	r.app.book.Swap(stages.prices)
+	stages.aggregator.Services = r.app.services
 	r.app.aggregator.Reconfigure(stages.aggregator)
 	r.app.pipeline.Reconfigure(stages.pipeline)
 	r.current.Store(&next)

@@ -95,9 +95,7 @@ func enrichConfig(c Config, getenv func(string) string) (config enrich.Config, e
 	config = enrich.DefaultConfig()
 	config.MMDB = c.Enrichment.MMDB
 	config.IPRanges = c.Enrichment.IPRanges
-	if c.State.Path != "" {
-		config.IPRangesCopy = filepath.Join(c.State.Path, "ip-ranges.json")
-	}
+	config.IPRangesCopy = rangesCopy(c)
 	if config.Networks, err = parseNetworks(c.Enrichment.Networks); err != nil {
 		return enrich.Config{}, err
 	}
@@ -115,6 +113,14 @@ func enrichConfig(c Config, getenv func(string) string) (config enrich.Config, e
 		return enrich.Config{}, err
 	}
 	return config, nil
+}
+
+// rangesCopy returns where the last good ip-ranges.json of a URL is kept, "" without a state.
+func rangesCopy(c Config) string {
+	if c.State.Path == "" {
+		return ""
+	}
+	return filepath.Join(c.State.Path, "ip-ranges.json")
 }
 
 // tokenOf reads the first variable that is set.
@@ -187,7 +193,6 @@ func unsupported(c Config) []string {
 		key       string
 		got, want any
 	}{
-		{"enrichment", c.Enrichment, defaults.Enrichment},
 		{"claim", c.Claim, defaults.Claim},
 		{"backfill", c.Backfill, defaults.Backfill},
 	} {

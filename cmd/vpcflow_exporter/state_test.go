@@ -113,7 +113,7 @@ func (c *counting) commit(f flowgen.File) {
 func (c *counting) page() string {
 	c.t.Helper()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector.New(c.Snapshot, func() collector.Prices { return c.prices }))
+	registry.MustRegister(collector.New(c.Snapshot, func() collector.Prices { return c.prices }, nil))
 	families, err := registry.Gather()
 	if err != nil {
 		c.t.Fatal(err)

@@ -15,6 +15,7 @@ func (a *Aggregator) absorb(file File, d *Delta) (touched map[*netInterface]stru
 		in.last = a.recordEnd(file, in.last)
 		in.believe()
 		n.absorb(in)
+		n.takeNames(in, &d.texts)
 		n.waitAnew(in.last)
 		a.tick(n.place(), in.last)
 		a.totals.seen(n.place(), file.FlowLogID, in.last, a.now())
@@ -35,6 +36,9 @@ func (a *Aggregator) absorb(file File, d *Delta) (touched map[*netInterface]stru
 		p := parts[group.iface]
 		if !row.address.IsZero() && p.isOwnEnd(group.shape) {
 			p.addresses.add(row.address)
+			if p.houses(group.shape) {
+				p.addResident(row.address, d.interfaces[group.iface].last)
+			}
 		}
 		if !p.overlaps {
 			p.held.addClient(clientKey{row.address, group.shape}, *row.counts)

@@ -56,6 +56,9 @@ type Config struct {
 	// names have no time or there is no such age, because SQS keeps a message for 14.
 	MaxAge     time.Duration
 	Duplicates int // Duplicates bounds the identities of files remembered; the oldest hours of them are forgotten first.
+	// Services returns the services of addresses as they are known now, for flow logs that do not name them; nil, as what it returns may be, is none. It must be safe for
+	// concurrent use. It is asked once per file: all of its rows are resolved by one table.
+	Services func() Services
 	// Explain makes the aggregator remember what it has counted each key as, for its method Explain. That is not bounded.
 	Explain bool
 }
@@ -107,6 +110,7 @@ type Aggregator struct {
 	waiting    map[*netInterface]struct{}
 	gateways   map[interfaceName]*netInterface // gateways are the interfaces that are NAT gateways.
 	clients    clientSet
+	workloads  workloads
 	natScopes  map[natScope]struct{}
 	clocks     map[place]int64 // clocks are the newest record ends.
 	newest     int64           // newest is the newest of all clocks.
@@ -171,6 +175,7 @@ func (a *Aggregator) empty() {
 	a.waiting = make(map[*netInterface]struct{})
 	a.gateways = make(map[interfaceName]*netInterface)
 	a.clients = clientSet{}
+	a.workloads = workloads{}
 	a.natScopes = make(map[natScope]struct{})
 	a.clocks = make(map[place]int64)
 	a.newest, a.pruned, a.heldKeys = 0, 0, 0
@@ -196,6 +201,7 @@ func (a *Aggregator) Reconfigure(config Config) {
 func (a *Aggregator) configure() {
 	a.totals.limit = a.config.Series
 	a.tops.reconfigure(a.config.Top)
+	a.tops.moved = true
 	a.tops.begin(a.now())
 	for _, n := range a.interfaces {
 		n.gateway = a.configured(n.name)
@@ -203,6 +209,7 @@ func (a *Aggregator) configure() {
 			n.become(classifier.RoleUndecided, "")
 		}
 		a.learn(n)
+		a.settleWorkload(n)
 	}
 	a.findNATScopes()
 	a.settleWaiting()
@@ -228,8 +235,11 @@ func (a *Aggregator) prune() {
 	for name, n := range a.interfaces {
 		if n.life.last < before && !n.held.waiting {
 			a.forget(name)
+		} else if n.pruneResidents(before) {
+			a.touch(n)
 		}
 	}
+	a.workloads.prune()
 	maps.DeleteFunc(a.gateways, func(name interfaceName, _ *netInterface) bool { return a.interfaces[name] == nil })
 	a.findNATScopes()
 }
@@ -251,6 +261,7 @@ func (a *Aggregator) evict() {
 
 // forget drops all that is known about an interface.
 func (a *Aggregator) forget(name interfaceName) {
+	a.interfaces[name].forgotten = true
 	delete(a.interfaces, name)
 	a.forgot(name)
 }

@@ -74,6 +74,7 @@ func (a *Aggregator) submit(r *request) {
 // Commit adds a file to the totals, unless it is there already: then it changes nothing and returns false. With a journal it returns after the write, and an
 // error, which is ErrNotWritten, says that the file is not in the totals. The delta stays the caller's.
 func (a *Aggregator) Commit(file File, d *Delta) (bool, error) {
+	d.resolve() // By the worker, so that look-ups keep no other commit waiting.
 	r := &request{file: file, delta: d}
 	a.submit(r)
 	return r.committed, r.err
@@ -163,6 +164,7 @@ func (a *Aggregator) apply(file File, d *Delta, group map[fileHash]fileHour) boo
 	touched, parts, plans := a.absorb(file, d)
 	for n := range touched {
 		a.learn(n)
+		a.settleWorkload(n)
 	}
 	for n := range touched {
 		a.settle(n)

@@ -58,11 +58,14 @@ type Delta struct {
 	clients      keyTable // clients are the clients of clientGroups.
 	pairs        pairTable
 	watch        *Watch
+	table        Services // table knows the services that the format does not name, nil if there is none.
 	pending      [pendingRows]pendingRow
 	numPending   int
 
 	services  []string
 	byService map[string]uint16
+	names     bool // names: the format of the current record has names.
+	texts     fileTexts
 	folds     uint64
 
 	dispositions [classifier.NumDispositions]Counts
@@ -82,6 +85,7 @@ type deltaInterface struct {
 	rows       int64 // rows is the number of accepted data rows.
 	columns    int   // columns is how many columns of its rows' format are read.
 	overflow   bool  // overflow: it stands for all interfaces beyond the limit, so its rows prove nothing.
+	names      fileNames
 }
 
 // A group is what rows have in common besides their addresses.
@@ -136,12 +140,18 @@ func (d *Delta) Reset(networks *classifier.Networks) {
 	d.remotes.reset()
 	d.clients.reset()
 	d.pairs.reset()
+	d.texts.reset()
 	d.folds, d.lastRecord = 0, 0
 	d.dispositions = [classifier.NumDispositions]Counts{}
 }
 
 // Watch makes an empty delta watch for what an aggregator wants to know besides sums.
-func (d *Delta) Watch(w *Watch) { d.watch = w }
+func (d *Delta) Watch(w *Watch) {
+	d.watch, d.table = w, nil
+	if w.services != nil {
+		d.table = w.services()
+	}
+}
 
 // Malformed counts a line that could not be read.
 func (d *Delta) Malformed() { d.dispositions[classifier.Malformed].Records++ }
@@ -153,6 +163,9 @@ func (d *Delta) Add(r *flowlog.Record) {
 	}
 	i := d.interfaceOf(r)
 	in := &d.interfaces[i]
+	if d.names && !in.overflow {
+		in.names.fill(&d.texts, r)
+	}
 	in.seen(r.Start, r.End)
 	d.lastRecord = max(d.lastRecord, r.End)
 	counts := Counts{Records: 1, Bytes: r.Bytes, Packets: r.Packets}
@@ -183,7 +196,7 @@ func (d *Delta) Add(r *flowlog.Record) {
 	group := &d.groups[g-1]
 	row := &d.pending[d.numPending]
 	row.counts, row.client, row.remote, row.pair = counts, d.clients.key(group.clients, o.Ends.Client), 0, group.pairs
-	if d.keepsRemote(in, o.Shape) {
+	if d.keepsRemote(in, group) {
 		row.remote = d.remotes.key(g, o.Ends.Remote)
 	} else {
 		group.sum.add(counts)
@@ -226,9 +239,10 @@ func (d *Delta) flush() {
 	}
 }
 
-// keepsRemote says whether rows have a place in the table of remotes.
-func (d *Delta) keepsRemote(in *deltaInterface, s classifier.Shape) bool {
-	return d.watch.clientViews || !in.sees(s)
+// keepsRemote says whether rows have a place in the table of remotes. Those whose service has to be looked up need it even where their remotes have no series,
+// unless they can never count: what an interface is seen to do before a row depends on how the rows were cut into files, and the row's service must not.
+func (d *Delta) keepsRemote(in *deltaInterface, g *group) bool {
+	return d.watch.clientViews || !in.sees(g.shape) || d.table != nil && g.service == serviceUnknown && !in.evidence.isNAT()
 }
 
 // sees says whether rows of a shape are, at this interface, an outer view of traffic that a gateway forwards: what a client sees of it, or legs B and C. Whatever they
@@ -244,13 +258,18 @@ func (in *deltaInterface) sees(s classifier.Shape) bool {
 	return s.ShowsClientView() || e.view && s.PlainIngress() || s.OuterLeg() && (e.translated && in.attributes.instanceID == "" || e.isNAT())
 }
 
+// keyMark makes no key 0. An interface has an index below maxFileInterfaces, so there is room for it.
+const keyMark = 1 << 63
+
+func groupKey(iface uint32, s classifier.Shape, service uint16) uint64 {
+	return keyMark | uint64(iface)<<32 | uint64(s)<<16 | uint64(service)
+}
+
 // group returns the number of a group.
 func (d *Delta) group(iface uint32, s classifier.Shape, service uint16) uint32 {
-	// An interface has an index below maxFileInterfaces, so there is room for the mark that makes no key 0.
-	const mark = 1 << 63
-	g, added := d.groupIDs.id(mark | uint64(iface)<<32 | uint64(s)<<16 | uint64(service))
+	g, added := d.groupIDs.id(groupKey(iface, s, service))
 	if added {
-		c, added := d.clientIDs.id(mark | uint64(iface)<<16 | uint64(s))
+		c, added := d.clientIDs.id(keyMark | uint64(iface)<<16 | uint64(s))
 		if added {
 			d.clientGroups = append(d.clientGroups, clientGroup{iface, s})
 		}
@@ -266,6 +285,7 @@ func (d *Delta) group(iface uint32, s classifier.Shape, service uint16) uint32 {
 
 // addFormat remembers which formats the file has; members of a gzip file may each bring one.
 func (d *Delta) addFormat(f *flowlog.Format) {
+	d.names = f.HasNames()
 	if i := slices.Index(d.formats, f); i >= 0 {
 		d.formats = append(slices.Delete(d.formats, i, i+1), f)
 		return
@@ -281,7 +301,10 @@ func (d *Delta) addRemote(key uint64, c Counts) {
 	if counts == nil {
 		if d.remotes.used >= d.maxKeys && d.foldable(key) {
 			d.folds++
-			g, _ := d.remotes.split(key)
+			g, remote := d.remotes.split(key)
+			if d.table != nil {
+				g = d.resolvedGroup(g, remote)
+			}
 			d.addRemote(d.remotes.key(g, flowlog.Addr{}), c)
 			return
 		}

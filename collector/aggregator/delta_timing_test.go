@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -83,4 +84,45 @@ func BenchmarkInflate(b *testing.B) {
 	}
 	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 	b.ReportMetric(float64(len(text))/float64(len(file)), "inflated/compressed")
+}
+
+// sortedServices is a table of the size of AWS's, with a binary search as there.
+type sortedServices []uint64
+
+func (s sortedServices) Service(a flowlog.Addr) string {
+	i, _ := slices.BinarySearch(s, a.Lo)
+	return [4]string{"", "S3", "EC2", "DYNAMODB"}[i%4]
+}
+
+// BenchmarkServices reads and commits files whose format does not name services, with and without a table that does.
+func BenchmarkServices(b *testing.B) {
+	const rows = 300_000
+	table := make(sortedServices, 10_000)
+	for i := range table {
+		table[i] = 0xffff_0000_0000 + uint64(i)<<32/uint64(len(table))
+	}
+	for _, remotes := range []int{10_000, 1_000_000} {
+		text := flowgen.Bulk{Format: flowgen.BulkFormat18(), Rows: rows, Remotes: remotes}.Bytes()
+		for name, services := range map[string]func() aggregator.Services{"off": nil, "on": func() aggregator.Services { return table }} {
+			b.Run(fmt.Sprintf("remotes=%d/table=%s", remotes, name), func(b *testing.B) {
+				networks := classifier.NewNetworks(nil)
+				config := aggregator.DefaultConfig()
+				config.Services = services
+				reader, d, a := flowlog.NewReader(flowlog.Config{}), aggregator.NewDelta(networks, 1_000_000), newAggregator(config)
+				var record flowlog.Record
+				b.SetBytes(int64(len(text)))
+				b.ReportAllocs()
+				for b.Loop() {
+					d.Reset(networks)
+					d.Watch(a.Watch())
+					if n := readInto(b, reader, d, &record, text); n != rows {
+						b.Fatalf("got %d records", n)
+					}
+					files++
+					commitFile(b, a, aggregator.File{Identity: strconv.Itoa(files), AccountID: "123456789012", Region: "eu-west-3", FlowLogID: "fl-1"}, d)
+				}
+				b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+			})
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 type netInterface struct {
 	name       interfaceName
 	attributes attributes
+	names      *interfaceNames // names are what the workload is called, nil if no record says it.
 	own        ownAddress
 	evidence   evidence
 	life       span // life are the times of its records of any kind.
@@ -19,6 +20,7 @@ type netInterface struct {
 	reigns           reigns // reigns are the flow logs that own it.
 	// addresses are the private ends of its rows with public remotes: its own ones, of which an interface with many pods has many.
 	addresses addressSample
+	residents residents
 	named     int64 // named is when a NAT gateway has last named one of its addresses as a client, 0 if none has.
 	publicOwn bool  // publicOwn: its own IPv4 address is a public one, which has been reported.
 
@@ -33,6 +35,7 @@ type netInterface struct {
 	legs         gatewayLegs
 	held         heldRows
 	written      *written // written is what a journal holds of it, nil without one.
+	forgotten    bool     // forgotten: it is no interface of the aggregator's any more.
 }
 
 // heldRows are the rows of an interface that are not counted yet. While a file is committed they are all of its rows.

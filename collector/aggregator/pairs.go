@@ -106,6 +106,7 @@ type Watch struct {
 	// clientViews: what clients see of forwarded traffic is counted, somewhere at least, so its remotes are wanted.
 	clientViews bool
 	pairs       pairsWanted
+	services    func() Services // services returns the table for the next file; nil, as what it returns may be, is none.
 	// kept are the pairs that have series, and marks a set of their hashes that may have more.
 	kept  map[pair]struct{}
 	marks [keptMarks / 64]uint64
@@ -133,7 +134,7 @@ func (a *Aggregator) Watch() *Watch { return a.watch.Load() }
 
 // publishWatch makes the pairs that have series known to the files that are read next.
 func (a *Aggregator) publishWatch() {
-	w := &Watch{clientViews: a.unseen || a.config.Vantage == VantageClient, kept: make(map[pair]struct{})}
+	w := &Watch{clientViews: a.unseen || a.config.Vantage == VantageClient, services: a.config.Services}
 	switch {
 	case a.config.Top.Pairs == 0:
 	case a.config.Vantage == VantageClient:
@@ -141,6 +142,11 @@ func (a *Aggregator) publishWatch() {
 	default:
 		w.pairs = gatewayPairs
 	}
+	if last := a.watch.Load(); last != nil && !a.tops.moved && w.clientViews == last.clientViews && w.pairs == last.pairs {
+		return
+	}
+	a.tops.moved = false
+	w.kept = make(map[pair]struct{})
 	for identity := range a.tops.pairs.Identities() {
 		w.kept[identity.Key] = struct{}{}
 		word, bit := mark(identity.Key.source.Address, identity.Key.destination.Address)

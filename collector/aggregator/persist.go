@@ -167,7 +167,7 @@ func (a *Aggregator) restore(stores map[string]tableStore, known *duplicates, to
 		return a.restoreClock(key, value)
 	case clientsBucket:
 		return a.clients.restore(key, value)
-	case interfacesBucket, livesBucket, sightingsBucket, legsBucket, heldBucket:
+	case interfacesBucket, livesBucket, sightingsBucket, legsBucket, residentsBucket, heldBucket:
 		return a.restoreInterface(bucket, key, value)
 	}
 	if hour, ok := parseHour(bucket); ok {

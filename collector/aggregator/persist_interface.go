@@ -11,7 +11,7 @@ import (
 )
 
 // An interface is several records under its name, by how often they change: what it is (interfaces), its times, which each file moves (lives), what it has shown of
-// remotes (sightings), a NAT gateway's addresses (legs), and its rows that wait (held), the latter two with a record for each.
+// remotes (sightings), a NAT gateway's addresses (legs), its rows that wait (held), the latter two with a record for each, and the addresses behind it (residents).
 const (
 	interfacesBucket = "interfaces"
 	livesBucket      = "lives"
@@ -27,6 +27,7 @@ type written struct {
 	legs                      [numLegSets]addressSet
 	remotes                   map[remoteKey]uint64 // remotes and clients are held rows with their numbers of records, which only grow.
 	clients                   map[clientKey]uint64
+	residents                 map[flowlog.Addr]uint64 // residents are hashes of records, by the first address of the block.
 }
 
 var hashSeed = maphash.MakeSeed()
@@ -56,6 +57,7 @@ func (a *Aggregator) writeInterface(b *Batch, n *netInterface) {
 	for set, addresses := range n.legs.sets() {
 		w.writeLegs(b, key, set, *addresses)
 	}
+	w.writeResidents(b, key, n.residents)
 	w.writeHeld(b, key, &n.held)
 }
 
@@ -80,6 +82,7 @@ func forgetInterface(b *Batch, name interfaceName) {
 		b.delete(bucket, key)
 	}
 	b.deletePrefix(legsBucket, key)
+	b.deletePrefix(residentsBucket, key)
 	b.deletePrefix(heldBucket, key)
 }
 
@@ -117,6 +120,8 @@ func (a *Aggregator) restoreInterface(bucket string, key, value []byte) error {
 		w.sightings = hashRecord(value)
 	case legsBucket:
 		n.restoreLeg(&k)
+	case residentsBucket:
+		n.restoreResidents(&k, &v)
 	case heldBucket:
 		a.restoreHeld(n, &k, &v)
 	}
@@ -141,6 +146,7 @@ func (a *Aggregator) encodeIdentity(n *netInterface) []byte {
 	e.byte(byte(v.interfaceType))
 	e.flags(v.regional, v.pkt, v.path, v.translated, v.view, v.direct)
 	e.byte(byte(n.role))
+	n.encodeNames(&e)
 	return e.b
 }
 
@@ -159,6 +165,7 @@ func (a *Aggregator) restoreIdentity(n *netInterface, d *decoder) {
 	v.interfaceType = flowlog.InterfaceType(d.enum(byte(flowlog.InterfaceVPCEndpoint) + 1))
 	d.flags(&v.regional, &v.pkt, &v.path, &v.translated, &v.view, &v.direct)
 	n.role = classifier.Role(d.enum(byte(classifier.RoleNATInstance) + 1))
+	n.restoreNames(d)
 	if described {
 		a.gateways[n.name] = n
 	}
@@ -176,6 +183,7 @@ func (n *netInterface) encodeLife() []byte {
 		e.int(n.held.span.first)
 		e.int(n.held.span.last)
 	}
+	n.encodeNameWindows(&e)
 	for _, r := range n.reigns {
 		e.text(r.flowLogID)
 		e.uint(uint64(r.columns))
@@ -197,6 +205,7 @@ func (n *netInterface) restoreLife(d *decoder) {
 	if n.held.waiting {
 		n.held.since, n.held.span = d.int(), span{d.int(), d.int()}
 	}
+	n.restoreNameWindows(d)
 	for len(d.b) > 0 {
 		r := reign{flowLogID: d.text()}
 		columns := d.uint()

@@ -124,7 +124,8 @@ type tops struct {
 	sources      *topn.Top[source, sourceLine]
 	pairs        *topn.Top[pair, PairLabels]
 
-	open bool // open: something may have been counted since the last ranking.
+	open  bool // open: something may have been counted since the last ranking.
+	moved bool // moved: pairs have come onto the page, or off it, or the configuration has changed, since the last Watch.
 }
 
 func (c TopConfig) destinations() topn.Config {
@@ -147,6 +148,7 @@ func newTops(c TopConfig, now time.Time) tops {
 		destinations: topn.New[destination, destinationLine](c.destinations(), destination.hash, now),
 		sources:      topn.New[source, sourceLine](c.sources(), source.hash, now),
 		pairs:        topn.New[pair, PairLabels](c.pairs(), pair.hash, now),
+		moved:        true,
 	}
 }
 
@@ -187,6 +189,7 @@ func (t *tops) rank(totals *totals, now time.Time) {
 	}
 	t.rankSources(totals, now)
 	pairsAppeared, pairsLeft := t.pairs.Rank()
+	t.moved = t.moved || len(pairsAppeared)+len(pairsLeft) > 0
 	for _, l := range pairsAppeared {
 		totals.pairs.at(l, now)
 	}

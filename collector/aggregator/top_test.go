@@ -218,3 +218,25 @@ func TestHold(t *testing.T) {
 		t.Errorf("after a hold: got %v", got)
 	}
 }
+
+// TestManyPairs reads a file with more pairs than are kept apart, all heavier than one that has a series: it gets its bytes, and no other one does.
+func TestManyPairs(t *testing.T) {
+	config := aggregator.DefaultConfig()
+	config.NATGateways = []aggregator.Gateway{{ENI: "eni-nat"}}
+	config.Top.Hold, config.Top.Pairs = 0, 1
+	a := newAggregator(config)
+	const row = "eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 %d ingress - 40000 443"
+	commitFile(t, a, aggregator.File{Identity: "first", Region: "eu-west-3"}, watchedDelta(t, a, fullHeader, fmt.Sprintf(row, 1_000_000_000_000)))
+	before := ends(a)
+	rows := []string{fmt.Sprintf(row, 3)}
+	for i := range 30_000 {
+		rows = append(rows, fmt.Sprintf("eni-nat - vpc-1 10.0.%d.%d 10.0.0.220 10.0.%d.%d 203.0.113.%d %d ingress - 40000 443", 2+i/200%200, i%200, 2+i/200%200, i%200, i/40_000, 1000+i))
+	}
+	rows = append(rows, fmt.Sprintf(row, 4))
+	commitFile(t, a, aggregator.File{Identity: "second", Region: "eu-west-3"}, watchedDelta(t, a, fullHeader, rows...))
+	for line, want := range map[string]float64{"pair eni-nat egress 10.0.1.5 203.0.113.5": 7, "pair eni-nat egress other other": 30_000*1000 + 30_000*29_999/2} {
+		if got := ends(a)[line] - before[line]; got != want {
+			t.Errorf("%s grew by %.0f, want %.0f", line, got, want)
+		}
+	}
+}

@@ -95,7 +95,7 @@ var checks = []check{
 	},
 	{
 		fields: []flowlog.Field{flowlog.FieldPktSrcAWSService, flowlog.FieldPktDstAWSService}, off: "AWS services",
-		effect: "the AWS service of a remote is unknown where it sends (pkt-src-aws-service) or receives (pkt-dst-aws-service)",
+		effect: "the AWS service of a remote is what enrichment.ip_ranges says, or unknown, where it sends (pkt-src-aws-service) or receives (pkt-dst-aws-service)",
 		spoils: map[counter]Level{natServices: Inexact},
 	},
 	{
@@ -144,12 +144,15 @@ var checks = []check{
 		fields: []flowlog.Field{flowlog.FieldSubnetID, flowlog.FieldAZID}, off: "place of a NAT gateway",
 		effect: "subnet_id and az_id of vpcflow_nat_gateway_info are empty",
 	},
+	{
+		fields: []flowlog.Field{flowlog.FieldECSClusterName, flowlog.FieldECSServiceName}, off: "ECS services",
+		effect: "a task behind a NAT gateway is known by its address, and not by its service",
+	},
 }
 
 // notRead are recommended fields that this version does not read. A flow log's format cannot be changed later.
 var notRead = []flowlog.Field{
-	flowlog.FieldVersion, flowlog.FieldProtocol, flowlog.FieldNextHopAZID, flowlog.FieldECSClusterARN, flowlog.FieldECSClusterName,
-	flowlog.FieldECSServiceName, flowlog.FieldECSTaskDefinitionARN, flowlog.FieldECSTaskARN, flowlog.FieldECSTaskID,
+	flowlog.FieldVersion, flowlog.FieldProtocol, flowlog.FieldNextHopAZID, flowlog.FieldECSClusterARN, flowlog.FieldECSTaskDefinitionARN, flowlog.FieldECSTaskARN, flowlog.FieldECSTaskID,
 }
 
 // A condition says for which formats a check is. The zero one is for all.

@@ -117,11 +117,14 @@ func (e *Enricher) Run(ctx context.Context) {
 }
 
 // Reconfigure brings another configuration into effect: networks at once, files and URLs when Run has read them. A configuration with an error changes
-// nothing.
+// nothing; a file that it is the first to name and that cannot be used is one.
 func (e *Enricher) Reconfigure(config Config) error {
 	config = config.withDefaults()
 	networks, internal, err := config.tables()
 	if err != nil {
+		return err
+	}
+	if err := config.checkFiles(e.configuration()); err != nil {
 		return err
 	}
 	e.mu.Lock()

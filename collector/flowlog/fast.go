@@ -21,6 +21,12 @@ type fastPlan struct {
 	vpc, subnet, instance, az           int
 	srcService, dstService              int
 	interfaceType, nextHopInterfaceType int
+	names                               []nameColumn // names are in few formats, so the others pay for one look at them and not for one at each.
+}
+
+type nameColumn struct {
+	column int
+	name   Name
 }
 
 const noColumn = -1
@@ -48,6 +54,11 @@ func (f *Format) compileFast() {
 		vpc: column(FieldVPCID), subnet: column(FieldSubnetID), instance: column(FieldInstanceID), az: column(FieldAZID),
 		srcService: column(FieldPktSrcAWSService), dstService: column(FieldPktDstAWSService),
 		interfaceType: column(FieldInterfaceType), nextHopInterfaceType: column(FieldNextHopInterfaceType),
+	}
+	for i, field := range f.plan {
+		if name, ok := nameOf(field); ok {
+			f.fast.names = append(f.fast.names, nameColumn{i, name})
+		}
 	}
 	f.fast.addresses = [4]uint32{uint32(f.fast.srcAddr), uint32(f.fast.dstAddr), uint32(f.fast.srcAddr), uint32(f.fast.dstAddr)}
 	if f.fast.pktSrc != noColumn {
@@ -145,6 +156,9 @@ func (l *splitLine) decode(p *fastPlan, times *timeCache, record *Record) bool {
 		record.Direction = l.direction(p.direction)
 	}
 	l.decodeTexts(p, record)
+	if len(p.names) > 0 {
+		l.decodeNames(p, record)
+	}
 	if p.interfaceType >= 0 {
 		record.InterfaceType = parseInterfaceType(l.b[l.start(p.interfaceType):l.end(p.interfaceType)])
 	}
@@ -293,5 +307,11 @@ func (l *splitLine) decodeTexts(p *fastPlan, record *Record) {
 	}
 	if p.dstService >= 0 {
 		record.PktDstAWSService = l.text(p.dstService)
+	}
+}
+
+func (l *splitLine) decodeNames(p *fastPlan, record *Record) {
+	for _, c := range p.names {
+		record.Names[c.name%NumNames] = l.text(c.column)
 	}
 }

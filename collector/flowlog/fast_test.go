@@ -36,8 +36,9 @@ func textOf(r Record) string {
 	texts := fmt.Sprintf("%q", [][]byte{
 		r.AccountID, r.Region, r.InterfaceID, r.ResourceID, r.VPCID, r.SubnetID, r.InstanceID, r.AZID, r.PktSrcAWSService, r.PktDstAWSService,
 	})
+	texts += fmt.Sprintf(" %q", r.Names)
 	r.AccountID, r.Region, r.InterfaceID, r.ResourceID, r.VPCID, r.SubnetID, r.InstanceID, r.AZID = nil, nil, nil, nil, nil, nil, nil, nil
-	r.PktSrcAWSService, r.PktDstAWSService = nil, nil
+	r.PktSrcAWSService, r.PktDstAWSService, r.Names = nil, nil, [NumNames][]byte{}
 	return fmt.Sprintf("%+v %s", r, texts)
 }
 
@@ -102,7 +103,7 @@ func TestFastPathReadsTheSame(t *testing.T) {
 		case FieldInterfaceType, FieldNextHopInterfaceType:
 			return pick("nat_gateway", "regional_nat_gateway", "transit_gateway", "-", "new_one")
 		default:
-			return pick("-", "eni-0123456789abcdef0", "S3", "x", "a-long-text-of-more-than-sixteen-bytes")
+			return pick("-", "eni-0123456789abcdef0", "S3", "x", "web%20frontend", "%zz%", "a-long-text-of-more-than-sixteen-bytes")
 		}
 	}
 	for range 2000 {

@@ -17,7 +17,8 @@ type Format struct {
 	has     [numFields]bool
 	unknown []string
 	version int
-	read    int // read is the number of columns in plan that are read.
+	read    int  // read is the number of columns in plan that are read.
+	names   bool // names: there is a field that is a Name.
 	fast    fastPlan
 }
 
@@ -71,6 +72,8 @@ func (f *Format) compile() {
 		}
 		if field != noField {
 			f.read++
+			_, name := nameOf(field)
+			f.names = f.names || name
 		}
 		f.plan[i] = field
 	}
@@ -82,6 +85,9 @@ func (f *Format) Has(field Field) bool { return f.has[field] }
 
 // Version returns the highest version among the format's fields, which is what AWS writes into the version field.
 func (f *Format) Version() int { return f.version }
+
+// HasNames says whether the format has a field that is a Name.
+func (f *Format) HasNames() bool { return f.names }
 
 // Columns returns the number of columns.
 func (f *Format) Columns() int { return len(f.columns) }

@@ -21,9 +21,9 @@ import (
 func whole(r *Record) string { return fmt.Sprintf("%s of %q", values(r), r.Format) }
 
 func values(r *Record) string {
-	return fmt.Sprintf("%s %d-%d ports %d,%d path %d direction %d types %d,%d %q %q %q %q %q %q %q %q %q %q", summary(r), r.Start, r.End, r.SrcPort, r.DstPort,
+	return fmt.Sprintf("%s %d-%d ports %d,%d path %d direction %d types %d,%d %q %q %q %q %q %q %q %q %q %q %q", summary(r), r.Start, r.End, r.SrcPort, r.DstPort,
 		r.TrafficPath, r.Direction, r.InterfaceType, r.NextHopInterfaceType, r.AccountID, r.Region, r.InterfaceID, r.ResourceID, r.VPCID, r.SubnetID,
-		r.InstanceID, r.AZID, r.PktSrcAWSService, r.PktDstAWSService)
+		r.InstanceID, r.AZID, r.PktSrcAWSService, r.PktDstAWSService, r.Names)
 }
 
 // readWhole reads a file from a source.

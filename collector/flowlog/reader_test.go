@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
+	"github.com/vpcflow/vpcflow_exporter/internal/flowparquet"
 )
 
 // zip returns the members as one gzip file.
@@ -135,6 +136,41 @@ func TestReaderRecords(t *testing.T) {
 				t.Errorf("got records\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 			}
 		})
+	}
+}
+
+// TestReaderNames reads each name from its own column, by all paths.
+func TestReaderNames(t *testing.T) {
+	header := "interface-id srcaddr dstaddr bytes asg-tag-2 asg-tag interface-tag-2 interface-tag instance-tag-2 instance-tag ecs-service-name ecs-cluster-name"
+	text := header + "\neni-1 10.0.0.1 10.0.0.2 1 g2 g t2 t i2 web%20frontend checkout main\neni-1 10.0.0.1 10.0.0.2 1 - - - - - - - -\n"
+	want := [NumNames]string{
+		NameECSCluster: "main", NameECSService: "checkout", NameInstanceTag: "web%20frontend", NameInstanceTag2: "i2", NameInterfaceTag: "t",
+		NameInterfaceTag2: "t2", NameASGTag: "g", NameASGTag2: "g2",
+	}
+	files := map[string][]byte{"text": zip(text), "readable": zip(text), "parquet": mustParquet(t, []byte(text), flowparquet.Options{})}
+	for name, file := range files {
+		r := NewReader(Config{MaxFileBytes: 1 << 20})
+		r.readable = name == "readable"
+		if err := r.Reset(bytes.NewReader(file)); err != nil {
+			t.Fatal(err)
+		}
+		var record Record
+		for i, want := range [][NumNames]string{want, {}} {
+			if err := r.Read(&record); err != nil {
+				t.Fatal(err)
+			}
+			for n, value := range want {
+				if got := record.Names[n]; string(got) != value || (got == nil) != (value == "") {
+					t.Errorf("%s, row %d: got %q for name %d, want %q", name, i, got, n, value)
+				}
+			}
+		}
+		if !record.Format.HasNames() {
+			t.Errorf("%s: the format has no names", name)
+		}
+	}
+	if f, err := ParseFormat(DefaultFormat); err != nil || f.HasNames() {
+		t.Errorf("got names of %v, error %v", f, err)
 	}
 }
 

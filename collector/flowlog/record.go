@@ -64,6 +64,41 @@ type Record struct {
 	InterfaceID, ResourceID            []byte
 	VPCID, SubnetID, InstanceID, AZID  []byte
 	PktSrcAWSService, PktDstAWSService []byte
+
+	// Names are what the workload of the capturing interface is called, by Name. Tags are percent-encoded, as AWS writes them.
+	Names [NumNames][]byte
+}
+
+// A Name is a field that says what the workload of the capturing interface is called: by ECS (version 7), or by the tags that the flow log has chosen
+// (version 11).
+type Name uint8
+
+// The names. AWS's fields of the same words are ecs-cluster-name, ecs-service-name and those of the tags.
+const (
+	NameECSCluster Name = iota
+	NameECSService
+	NameInstanceTag
+	NameInstanceTag2
+	NameInterfaceTag
+	NameInterfaceTag2
+	NameASGTag
+	NameASGTag2
+
+	NumNames
+)
+
+// nameOf returns the name that a field is, if it is one.
+func nameOf(f Field) (Name, bool) {
+	switch {
+	case f == FieldECSClusterName:
+		return NameECSCluster, true
+	case f == FieldECSServiceName:
+		return NameECSService, true
+	case f >= FieldInstanceTag && f <= FieldASGTag2:
+		return NameInstanceTag + Name(f-FieldInstanceTag), true
+	default:
+		return 0, false
+	}
 }
 
 // MaxRecordBytes bounds the bytes of one record to 16 TiB: more than 200 Gbit/s carry in the longest aggregation interval. A
@@ -89,7 +124,8 @@ func recordHas(f Field) bool {
 		FieldInterfaceType, FieldNextHopInterfaceType:
 		return true
 	default:
-		return false
+		_, name := nameOf(f)
+		return name
 	}
 }
 
@@ -196,8 +232,11 @@ func (r *Record) text(f Field) *[]byte {
 		return &r.Region
 	case FieldPktSrcAWSService:
 		return &r.PktSrcAWSService
-	default:
+	case FieldPktDstAWSService:
 		return &r.PktDstAWSService
+	default:
+		name, _ := nameOf(f)
+		return &r.Names[name]
 	}
 }
 

@@ -93,7 +93,7 @@ func TestScenariosInParquet(t *testing.T) {
 	for i := range uint64(max(*scenarios/6, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})
 		random := rand.New(rand.NewPCG(first+i, 0))
-		got := readStored(t, s, s.Files, func(f flowgen.File) (string, []byte) {
+		got := readStored(t, s, s.Files, nil, func(f flowgen.File) (string, []byte) {
 			body, err := flowparquet.FromText(f.Text, randomParquet(random))
 			if err != nil {
 				return f.Key, f.Gzip()
@@ -121,16 +121,16 @@ func randomParquet(random *rand.Rand) flowparquet.Options {
 // readScenario reads files from a folder, by the file path that the daemon takes, and returns what was counted.
 func readScenario(t *testing.T, s flowgen.Scenario, files []flowgen.File) flowgen.Ledger {
 	t.Helper()
-	return readStored(t, s, files, func(f flowgen.File) (string, []byte) { return f.Key, f.Gzip() })
+	return readStored(t, s, files, nil, func(f flowgen.File) (string, []byte) { return f.Key, f.Gzip() })
 }
 
-// readStored reads files as they are stored under keys.
-func readStored(t *testing.T, s flowgen.Scenario, files []flowgen.File, store func(flowgen.File) (key string, body []byte)) flowgen.Ledger {
+// readStored reads files as they are stored under keys, with a table of services or none.
+func readStored(t *testing.T, s flowgen.Scenario, files []flowgen.File, services func() aggregator.Services, store func(flowgen.File) (key string, body []byte)) flowgen.Ledger {
 	t.Helper()
 	root := t.TempDir()
 	now := func() time.Time { return s.Closing[0].Time.Add(time.Hour) }
 	config := aggregator.DefaultConfig()
-	config.Vantage = aggregator.Vantage(s.Vantage)
+	config.Vantage, config.Services = aggregator.Vantage(s.Vantage), services
 	for _, g := range s.NATGateways {
 		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
 	}

@@ -30,11 +30,11 @@ type topRun struct {
 	page   topPage
 }
 
-func newTopRun(t *testing.T, s flowgen.Scenario, top aggregator.TopConfig) *topRun {
+func newTopRun(t *testing.T, s flowgen.Scenario, top aggregator.TopConfig, services func() aggregator.Services) *topRun {
 	r := &topRun{t: t, now: s.Closing[0].Time.Add(time.Hour), root: t.TempDir()}
 	clock := func() time.Time { return r.now }
 	config := aggregator.DefaultConfig()
-	config.Vantage, config.Top = aggregator.Vantage(s.Vantage), top
+	config.Vantage, config.Top, config.Services = aggregator.Vantage(s.Vantage), top, services
 	for _, g := range s.NATGateways {
 		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})
 	}
@@ -195,6 +195,13 @@ func same[L comparable](t *testing.T, what string, want, got map[L]uint64) {
 // TestTopAddsUp reads random scenarios with bounds that are too small for them, at random times: between any two pages, the series of the largest and of all others grow
 // together by as much as the totals, nothing goes down, and no end is given more than it had.
 func TestTopAddsUp(t *testing.T) {
+	for name, services := range tables {
+		t.Run(name, func(t *testing.T) { topAddsUp(t, services) })
+	}
+}
+
+func topAddsUp(t *testing.T, services func() aggregator.Services) {
+	t.Helper()
 	first := *seed
 	if first == 0 {
 		first = rand.Uint64()
@@ -207,7 +214,7 @@ func TestTopAddsUp(t *testing.T) {
 		r := newTopRun(t, s, aggregator.TopConfig{
 			Destinations: random.IntN(8), Sources: random.IntN(6), Pairs: random.IntN(8),
 			Hold: time.Duration(random.IntN(3)) * time.Minute, Idle: time.Duration(5+random.IntN(60)) * time.Minute,
-		})
+		}, services)
 		for round, files := range [][]flowgen.File{slices.Concat(s.Leading, s.Files, s.Closing), s.Recut(1), s.Recut(2)} {
 			for n, f := range files {
 				r.now = r.now.Add(time.Duration(random.IntN(int(4 * time.Minute))))
@@ -226,6 +233,13 @@ func TestTopAddsUp(t *testing.T) {
 
 // TestTopIsTrue reads scenarios twice, with room for everybody: the second time, all ends have their series, which are given what the traffic really was.
 func TestTopIsTrue(t *testing.T) {
+	for name, services := range tables {
+		t.Run(name, func(t *testing.T) { topIsTrue(t, services) })
+	}
+}
+
+func topIsTrue(t *testing.T, services func() aggregator.Services) {
+	t.Helper()
 	first := *seed
 	if first == 0 {
 		first = rand.Uint64()
@@ -234,7 +248,10 @@ func TestTopIsTrue(t *testing.T) {
 	var named, all topSums
 	for i := range uint64(max(*scenarios/10, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})
-		r := newTopRun(t, s, aggregator.TopConfig{Destinations: 10_000, Sources: 10_000, Pairs: 10_000, Idle: time.Hour})
+		if slices.Contains(s.Topologies, flowgen.ReusedAddress) {
+			continue // Whose address it is at the end makes something else of the rows from the beginning, when they are read again.
+		}
+		r := newTopRun(t, s, aggregator.TopConfig{Destinations: 10_000, Sources: 10_000, Pairs: 10_000, Idle: time.Hour}, services)
 		for n, f := range slices.Concat(s.Leading, s.Files, s.Closing) {
 			r.read("a-"+string(rune(0x4e00+n))+".gz", f)
 		}
@@ -242,14 +259,16 @@ func TestTopIsTrue(t *testing.T) {
 		for n, f := range s.Files {
 			r.read("b-"+string(rune(0x4e00+n))+".gz", f)
 		}
+		shown := !slices.ContainsFunc(s.FlowLogs, func(l *flowgen.FlowLog) bool { return !l.Format.Has("pkt-srcaddr") || !l.Format.Has("pkt-dstaddr") })
 		truth := truthOf(s.Ledger)
 		got := r.page.grownSince(before)
 		for k, v := range got.ends {
-			if v > truth.ends[k] {
+			// Without pkt-addresses, a pod's traffic is its node's.
+			if v > truth.ends[k] && (shown || !slices.Contains(s.Topologies, flowgen.PrivatePods) && !slices.Contains(s.Topologies, flowgen.PublicPods)) {
 				t.Errorf("rerun with -seed=%d -scenarios=1: %v got %d, had %d\n%s", first+i, k, v, truth.ends[k], s)
 			}
 		}
-		if !slices.ContainsFunc(s.FlowLogs, func(l *flowgen.FlowLog) bool { return !l.Format.Has("pkt-srcaddr") || !l.Format.Has("pkt-dstaddr") }) {
+		if shown {
 			named.add(got.topSums)
 			all.add(truth.topSums)
 		}

@@ -166,7 +166,7 @@ func (r *round) command() *exec.Cmd {
 // configuration is the exporter's configuration file.
 func (r *round) configuration() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "sqs: {queue_url: %q, visibility_timeout: %ds}\nworkers: 4\nshutdown_grace: 10s\n", r.cloud.queue, visibilitySeconds)
+	fmt.Fprintf(&b, "sqs: {queue_url: %q, visibility_timeout: %ds}\nworkers: 4\nshutdown_grace: 10s\nenrichment: {ip_ranges: \"\"}\n", r.cloud.queue, visibilitySeconds)
 	fmt.Fprintf(&b, "flow_logs:\n  nat_vantage: %s\n", cmp.Or(r.load.scenario.Vantage, flowgen.VantageAuto))
 	if len(r.load.scenario.NATGateways) > 0 {
 		fmt.Fprintln(&b, "  nat_gateways:")

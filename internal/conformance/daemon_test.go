@@ -55,7 +55,7 @@ func (s *site) startDaemon(t *testing.T, scenario flowgen.Scenario) *daemon {
 // config is the daemon's configuration file. Messages of a poll that the server took for alive come back soon; the traffic may be of any age.
 func (s *site) config(scenario flowgen.Scenario) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "sqs: {queue_url: %q, visibility_timeout: 10s}\nworkers: 4\nflow_logs:\n  max_age: 0s\n", s.queue)
+	fmt.Fprintf(&b, "sqs: {queue_url: %q, visibility_timeout: 10s}\nworkers: 4\nenrichment: {ip_ranges: \"\"}\nflow_logs:\n  max_age: 0s\n", s.queue)
 	if scenario.Vantage != "" {
 		fmt.Fprintf(&b, "  nat_vantage: %s\n", scenario.Vantage)
 	}

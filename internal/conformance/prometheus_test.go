@@ -83,7 +83,7 @@ func newTopPage(t *testing.T) *topPage {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector.New(p.a.Snapshot, func() collector.Prices { return prices }))
+	registry.MustRegister(collector.New(p.a.Snapshot, func() collector.Prices { return prices }, nil))
 	handler := promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)

@@ -7,13 +7,15 @@ import "net/netip"
 // either side may be in no flow log.
 func (r *Recorder) NAT(g *Gateway, c Conversation) {
 	client, remote := r.end(c.Client.Addr), c.Remote.end()
-	r.inside(g, client, remote, hop(c.Client), c)
+	r.inside(g, c.Client, client, remote, hop(c.Client), c)
 	r.outside(g, TrafficPathInternetGateway, c)
 	r.client(plain(client, remote), hop(g), c)
 }
 
-// inside records legs A and D: the client's end of a conversation at a gateway. Only a regional gateway's rows show the remote as the leg's.
-func (r *Recorder) inside(g *Gateway, client, remote end, peer NextHop, c Conversation) {
+// inside records legs A and D: the client's end of a conversation at a gateway, where client is the address of an interface, or of a pod behind it. Only a
+// regional gateway's rows show the remote as the leg's.
+func (r *Recorder) inside(g *Gateway, at Interface, client, remote end, peer NextHop, c Conversation) {
+	r.forwards(g, at, client.addr)
 	x := exchange{
 		at: g, addresses: plain(client, remote), protocol: c.Remote.protocol(), path: TrafficPathVPC, peer: peer,
 		up: r.forwarded(g, Egress, remote), down: r.forwarded(g, Ingress, remote),
@@ -77,9 +79,9 @@ func (r *Recorder) Scan(g *Gateway, remote Remote, v Volume, s Span) {
 // forwarded, and billed, once.
 func (r *Recorder) Chain(inner, outer *Gateway, c Conversation) {
 	client, remote := r.end(c.Client.Addr), c.Remote.end()
-	r.inside(inner, client, remote, hop(c.Client), c)
+	r.inside(inner, c.Client, client, remote, hop(c.Client), c)
 	r.outside(inner, TrafficPathVPC, c)
-	r.inside(outer, r.end(inner.own()), remote, NextHop{}, c)
+	r.inside(outer, inner, r.end(inner.own()), remote, NextHop{}, c)
 	r.outside(outer, TrafficPathInternetGateway, c)
 	r.client(plain(client, remote), hop(inner), c)
 }
@@ -111,7 +113,7 @@ func (r *Recorder) NAT64(g *Gateway, c Conversation) {
 	client, remote := r.end(c.Client.Addr6), c.Remote.nat64()
 	r.outside(g, TrafficPathInternetGateway, c)
 	c.Up, c.Down = c.Up.grown(headerGrowth), c.Down.grown(headerGrowth)
-	r.inside(g, client, remote, hop(c.Client), c)
+	r.inside(g, c.Client, client, remote, hop(c.Client), c)
 	r.client(plain(client, remote), hop(g), c)
 }
 

@@ -22,7 +22,7 @@ func (r *Recorder) PodDirect(pod netip.Addr, c Conversation, trafficPath int) {
 // PodNAT records a conversation of a pod through a gateway, whose client is the pod and not its node.
 func (r *Recorder) PodNAT(g *Gateway, pod netip.Addr, c Conversation) {
 	way := r.behind(c.Client, pod, c.Remote.end())
-	r.inside(g, way.pktSrc, way.dst, hop(c.Client), c)
+	r.inside(g, c.Client, way.pktSrc, way.dst, hop(c.Client), c)
 	r.outside(g, TrafficPathInternetGateway, c)
 	r.client(way, hop(g), c)
 }

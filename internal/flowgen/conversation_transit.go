@@ -53,7 +53,7 @@ func (r *Recorder) CentralNAT(g *Gateway, spokeSide, egressSide *Attachment, c C
 	r.client(way, hop(spokeSide), c)
 	r.log(arrives(spokeSide, way, c.Remote.protocol(), hop(c.Client)), c.Up, c.Down, c.Span)
 	r.log(departs(egressSide, way, c.Remote.protocol(), hop(g)), c.Up, c.Down, c.Span)
-	r.inside(g, way.src, way.dst, hop(egressSide), c)
+	r.inside(g, c.Client, way.src, way.dst, hop(egressSide), c)
 	r.outside(g, TrafficPathInternetGateway, c)
 }
 
@@ -67,7 +67,7 @@ func (r *Recorder) InspectedNAT(g *Gateway, firewall *Endpoint, c Conversation) 
 	r.client(way, hop(firewall), c)
 	r.log(arrives(firewall, way, c.Remote.protocol(), hop(c.Client)), c.Up, c.Down, c.Span)
 	r.log(departs(firewall, way, c.Remote.protocol(), hop(g)), c.Up, c.Down, c.Span)
-	r.inside(g, way.src, way.dst, hop(firewall), c)
+	r.inside(g, c.Client, way.src, way.dst, hop(firewall), c)
 	r.outside(g, TrafficPathInternetGateway, c)
 }
 

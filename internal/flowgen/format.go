@@ -58,7 +58,7 @@ var fields = [...]field{
 	{"resource-id", 9, func(b []byte, r *Row) []byte { return appendText(b, r.ResourceID) }},
 	{"encryption-status", 10, func(b []byte, r *Row) []byte { return appendNumber(b, r.EncryptionStatus) }},
 	{"instance-tag", 11, func(b []byte, r *Row) []byte { return appendText(b, r.InstanceTag) }},
-	{"instance-tag-2", 11, func(b []byte, _ *Row) []byte { return appendText(b, "") }},
+	{"instance-tag-2", 11, func(b []byte, r *Row) []byte { return appendText(b, r.InstanceTag2) }},
 	{"interface-tag", 11, func(b []byte, r *Row) []byte { return appendText(b, r.InterfaceTag) }},
 	{"interface-tag-2", 11, func(b []byte, _ *Row) []byte { return appendText(b, "") }},
 	{"asg-tag", 11, func(b []byte, r *Row) []byte { return appendText(b, r.ASGTag) }},

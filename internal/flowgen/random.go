@@ -69,6 +69,8 @@ type Scenario struct {
 	Closing []File
 	// Ledger is the outcome of Leading, Files and Closing.
 	Ledger Ledger
+	// Clients are those of all gateways, logged or not.
+	Clients []Client
 	// NATGateways is what to configure.
 	NATGateways []GatewayConfig
 	// Gateways are all gateways that are logged, NAT instances among them; FlowLogs are all flow logs.
@@ -149,7 +151,7 @@ func Random(seed uint64, opt Options) Scenario {
 
 	t.close(Span{t.span.To.Add(2 * time.Hour), t.span.To.Add(2*time.Hour + Interval)})
 	s.Closing = cutFiles(rng, t.recorder.Take())
-	s.Ledger = t.recorder.Ledger()
+	s.Ledger, s.Clients = t.recorder.Ledger(), t.recorder.Clients()
 	if opt.Recognition == Configured || opt.Recognition == Plain {
 		s.NATGateways = configure(rng, s.Gateways)
 	}

@@ -160,13 +160,20 @@ func (n *randomNetwork) regional(v *randomVPC, o owner) *Gateway {
 }
 
 func (n *randomNetwork) instance(v *randomVPC) *Instance {
-	in := &Instance{ENI: n.id("eni-"), ID: n.id("i-"), Role: "web frontend", Subnet: n.subnet(v), Addr: v.addr()}
+	addr := v.addr()
+	in := &Instance{ENI: n.id("eni-"), ID: n.id("i-"), Role: roles[v.taken%len(roles)], Subnet: n.subnet(v), Addr: addr}
+	if v.taken%3 == 0 {
+		in.Group, in.Team = "web/"+in.Role, "payments"
+	}
 	if n.rng.IntN(4) == 0 {
 		in.ID = ""
-		in.Task = NewTask(v.owner.region, v.owner.account, "main", "checkout", fmt.Sprintf("%016x%016x", n.rng.Uint64(), n.rng.Uint64()))
+		in.Task = NewTask(v.owner.region, v.owner.account, "main", fmt.Sprintf("checkout-%d", v.taken%3), fmt.Sprintf("%016x%016x", n.rng.Uint64(), n.rng.Uint64()))
 	}
 	return in
 }
+
+// roles are tags of all kinds.
+var roles = [...]string{"web frontend", "café", `100% "<b>"\`, "10.0.1.5", "other"}
 
 // NewTask returns the fields of a Fargate task: id is its 32 hexadecimal digits.
 func NewTask(region, account, cluster, service, id string) Task {

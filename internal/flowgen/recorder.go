@@ -58,6 +58,7 @@ type Recorder struct {
 	rng      *rand.Rand
 	rows     []Logged
 	ledger   Ledger
+	clients  []Client
 	overlaps []overlap
 	// seen are the interfaces that have logged rows, seenIDs their ids.
 	seen    []Interface

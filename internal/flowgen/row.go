@@ -67,9 +67,9 @@ type Row struct {
 	ResourceID       string
 	EncryptionStatus int
 
-	InstanceTag, InterfaceTag, ASGTag string
-	InterfaceType                     InterfaceType
-	NextHop                           NextHop
+	InstanceTag, InstanceTag2, InterfaceTag, ASGTag string
+	InterfaceType                                   InterfaceType
+	NextHop                                         NextHop
 }
 
 // NextHop is what version 11 says of the interface that receives an egress row's packets, or that sent an ingress row's.

@@ -146,9 +146,11 @@ func logged(i Interface) bool {
 type Instance struct {
 	ENI, ID string
 	// Role is the operator's name for it, in the tags of version 11.
-	Role   string
-	Subnet *Subnet
-	Addr   netip.Addr
+	Role string
+	// Group and Team are the values of its tags of an Auto Scaling group and of a second tag, if any.
+	Group, Team string
+	Subnet      *Subnet
+	Addr        netip.Addr
 	// Addr6 is set in a dual-stack subnet.
 	Addr6 netip.Addr
 	// Task is set for ECS tasks, which have no instance id.
@@ -175,6 +177,7 @@ func (i *Instance) vantage() (*FlowLog, Row, NextHop) {
 	log, row, next := i.Subnet.place(i.ENI)
 	row.InstanceID, row.Task = i.ID, i.Task
 	row.InstanceTag, row.InterfaceTag = percentEncode(i.Role), percentEncode(i.Role)
+	row.ASGTag, row.InstanceTag2 = percentEncode(i.Group), percentEncode(i.Team)
 	return log, row, next
 }
 
