@@ -41,6 +41,13 @@ func New(table *Table, cfg Config) (*Prices, error) {
 	return p, nil
 }
 
+// withTable returns the same configuration over another list.
+func (p *Prices) withTable(table *Table) *Prices {
+	q := *p
+	q.table = table
+	return &q
+}
+
 // Price returns the price in force of an item in a region, after the discount
 // for all accounts; ok is false if neither the list nor the configuration has
 // one.
