@@ -148,6 +148,7 @@ func TestLoadConfigRejects(t *testing.T) {
 			":8: pricing.overrides.eu-west-3.nat_hour: must be at least 0, got NaN",
 			":9: pricing.overrides.eu-west-3.cross_az_gb: must be at least 0, got +Inf",
 		}},
+		{"refresh", []string{`:2: pricing.refresh: cannot parse "daily" as true or false`}},
 		{"discounts", []string{
 			":3: pricing.discount.nat: must be a share from 0 to below 1 such as 0.08 for 8 %, got 8",
 			`:4: unknown key "nta", did you mean "nat"?`,
