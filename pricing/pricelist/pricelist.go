@@ -205,16 +205,20 @@ func (l *List) Add(p Product) error {
 // prices hardly change; what differs by more was read wrong.
 const factor = 3
 
-// Rows returns the prices of a region, with a source and a date. Without both
-// prices of NAT, or with one that is beyond belief beside the known list, it
-// returns an error and nothing.
+// Rows is [List.Sound] for a list that must hold both prices of NAT.
 func (l *List) Rows(region, source string, date time.Time, known *pricing.Table) ([]pricing.Row, error) {
-	prices := l.prices[region]
 	for _, item := range []pricing.Item{pricing.NATGB, pricing.NATHour} {
-		if _, ok := prices[item]; !ok {
+		if _, ok := l.prices[region][item]; !ok {
 			return nil, fmt.Errorf("accept prices of %s: no %s", region, item)
 		}
 	}
+	return l.Sound(region, source, date, known)
+}
+
+// Sound returns the prices of a region, with a source and a date. One that is
+// beyond belief beside the known list makes it return an error and nothing.
+func (l *List) Sound(region, source string, date time.Time, known *pricing.Table) ([]pricing.Row, error) {
+	prices := l.prices[region]
 	var rows []pricing.Row
 	for _, item := range pricing.Items() {
 		usd, ok := prices[item]
