@@ -185,6 +185,7 @@ func (r *Refresher) refresh(ctx context.Context, region string) error {
 	}
 	r.publish(table)
 	r.refreshes.WithLabelValues("refreshed").Inc()
+	r.Logger.Info("Refreshed list prices", "region", region, "products", len(products))
 	return nil
 }
 
