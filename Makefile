@@ -133,6 +133,10 @@ pgo: ## Measures where the time of reading files goes, which guides the compiler
 	@echo ">> profiling"
 	@$(GO) test -trimpath -run '^$$' -bench 'BenchmarkFile/' -benchtime 3s -cpuprofile "$(CURDIR)/cmd/vpcflow_exporter/default.pgo" -o /dev/null ./collector/aggregator
 
+.PHONY: prices
+prices: ## Takes list prices from FILE, a JSON file of AWS's bulk price list, and shows what changes.
+	@$(GO) run ./pricing/update pricing/rates.csv '$(FILE)'
+
 .PHONY: fuzz
 fuzz: ## Runs each fuzz target for FUZZTIME.
 	@echo ">> fuzzing each target for $(FUZZTIME)"

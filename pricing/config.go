@@ -21,6 +21,10 @@ type Config struct {
 	// network interface id (eni-) or NAT gateway id (nat-), in US dollars. A
 	// gateway with provisioned bandwidth has 0.
 	Gateways map[string]float64
+	// Discounts are shares off the list prices of all accounts.
+	Discounts Discounts
+	// AccountDiscounts take the place of Discounts, by account and group.
+	AccountDiscounts map[string]Discounts
 }
 
 // DefaultConfig returns list prices for binary gigabytes.
@@ -37,6 +41,14 @@ func (c Config) Validate() error {
 	}
 	for _, region := range slices.Sorted(maps.Keys(c.Overrides)) {
 		errs = append(errs, validateRegion(region, c.Overrides[region])...)
+	}
+	errs = append(errs, c.Discounts.validate("pricing.discount")...)
+	for _, account := range slices.Sorted(maps.Keys(c.AccountDiscounts)) {
+		path := "pricing.account_discounts." + account
+		if account == "" {
+			errs = append(errs, fmt.Errorf("%s: got no account", path))
+		}
+		errs = append(errs, c.AccountDiscounts[account].validate(path)...)
 	}
 	for _, gateway := range slices.Sorted(maps.Keys(c.Gateways)) {
 		if gateway == "" {

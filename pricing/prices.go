@@ -11,6 +11,8 @@ type Prices struct {
 	table      *Table
 	overrides  map[key]float64
 	gateways   map[string]float64
+	discounts  Discounts
+	accounts   map[string]Discounts
 	bytesPerGB float64
 }
 
@@ -24,7 +26,12 @@ func New(table *Table, cfg Config) (*Prices, error) {
 		table:      table,
 		overrides:  make(map[key]float64),
 		gateways:   maps.Clone(cfg.Gateways),
+		discounts:  maps.Clone(cfg.Discounts),
+		accounts:   make(map[string]Discounts),
 		bytesPerGB: cfg.BytesPerGB,
+	}
+	for account, discounts := range cfg.AccountDiscounts {
+		p.accounts[account] = maps.Clone(discounts)
 	}
 	for region, items := range cfg.Overrides {
 		for item, usd := range items {
@@ -34,30 +41,31 @@ func New(table *Table, cfg Config) (*Prices, error) {
 	return p, nil
 }
 
-// Price returns the price in force of an item in a region; ok is false if
-// neither the list nor the configuration has one.
+// withTable returns the same configuration over another list.
+func (p *Prices) withTable(table *Table) *Prices {
+	q := *p
+	q.table = table
+	return &q
+}
+
+// Price returns the price in force of an item in a region, after the discount
+// for all accounts; ok is false if neither the list nor the configuration has
+// one.
 func (p *Prices) Price(region string, item Item) (rate Rate, ok bool) {
-	if usd, ok := p.overrides[key{region, item}]; ok {
-		return Rate{USD: usd, Source: SourceConfig, Override: true}, true
-	}
-	return p.table.Price(region, item)
+	return p.Account("").Price(region, item)
 }
 
 // NATPerGB returns the dollars for one GB through a NAT gateway in a region; ok
 // is false if there is no price, and usd is then of no meaning.
 func (p *Prices) NATPerGB(region string) (usd float64, ok bool) {
-	rate, ok := p.Price(region, NATGB)
-	return rate.USD, ok
+	return p.Account("").NATPerGB(region)
 }
 
 // GatewayPerGB is [Prices.NATPerGB] for one gateway, for which the user may have
 // set a price of its own. The gateway is a network interface id or a NAT gateway
 // id, whichever the configuration holds.
 func (p *Prices) GatewayPerGB(region, gateway string) (usd float64, ok bool) {
-	if usd, ok := p.gateways[gateway]; ok {
-		return usd, true
-	}
-	return p.NATPerGB(region)
+	return p.Account("").GatewayPerGB(region, gateway)
 }
 
 // BytesPerGB returns how many bytes are billed as one GB.

@@ -8,6 +8,7 @@
 package pricing
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -58,6 +59,8 @@ type Rate struct {
 	Source string
 	// Override says that the price is the user's own.
 	Override bool
+	// Discount is the share that the price is below the list's, for a discount.
+	Discount float64
 }
 
 // SourceConfig is the source of a price from the configuration.
@@ -72,6 +75,7 @@ func Cost(bytes uint64, usdPerGB, bytesPerGB float64) float64 {
 // Book holds the prices in force. It is safe for concurrent use; a reader that
 // asks for several prices takes the snapshot once.
 type Book struct {
+	mu     sync.Mutex // Held while one snapshot is made from another.
 	prices atomic.Pointer[Prices]
 }
 
@@ -85,5 +89,25 @@ func NewBook(prices *Prices) *Book {
 // Prices returns the prices in force.
 func (b *Book) Prices() *Prices { return b.prices.Load() }
 
-// Swap puts other prices in force, which must not be nil.
-func (b *Book) Swap(prices *Prices) { b.prices.Store(prices) }
+// Swap puts other prices in force, list and configuration, which must not be
+// nil.
+func (b *Book) Swap(prices *Prices) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.prices.Store(prices)
+}
+
+// Reconfigure puts the configuration of other prices in force and keeps the
+// list, which may be newer than the one that they were made from.
+func (b *Book) Reconfigure(prices *Prices) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.prices.Store(prices.withTable(b.prices.Load().table))
+}
+
+// Refresh puts another list in force and keeps the configuration.
+func (b *Book) Refresh(table *Table) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.prices.Store(b.prices.Load().withTable(table))
+}

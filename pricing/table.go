@@ -112,6 +112,61 @@ func (t *Table) add(row []string) error {
 	return nil
 }
 
+// Row is one price of a list.
+type Row struct {
+	Region string
+	Item   Item
+	Rate   Rate
+}
+
+func (r Row) fields() []string {
+	return []string{r.Region, string(r.Item), strconv.FormatFloat(r.Rate.USD, 'f', -1, 64), r.Rate.Source, r.Rate.Date.Format(time.DateOnly)}
+}
+
+// Rows returns all prices, by region and within it in the order of [Items].
+func (t *Table) Rows() []Row {
+	var rows []Row
+	for _, region := range t.Regions() {
+		for _, item := range Items() {
+			if rate, ok := t.Price(region, item); ok {
+				rows = append(rows, Row{region, item, rate})
+			}
+		}
+	}
+	return rows
+}
+
+// Merge returns a list with the rows in place of what t has for the same region
+// and item. The rows must be such as [Load] accepts, no two for the same.
+func (t *Table) Merge(rows []Row) (*Table, error) {
+	merged := &Table{rates: make(map[key]Rate, len(rows))}
+	for _, row := range rows {
+		if err := merged.add(row.fields()); err != nil {
+			return nil, fmt.Errorf("merge prices: %w", err)
+		}
+	}
+	for k, rate := range t.rates {
+		if _, replaced := merged.rates[k]; !replaced {
+			merged.rates[k] = rate
+		}
+	}
+	return merged, nil
+}
+
+// Write writes the prices as [Load] reads them.
+func (t *Table) Write(w io.Writer) error {
+	rows := csv.NewWriter(w)
+	_ = rows.Write(columns) // An error stays, and is returned below.
+	for _, row := range t.Rows() {
+		_ = rows.Write(row.fields())
+	}
+	rows.Flush()
+	if err := rows.Error(); err != nil {
+		return fmt.Errorf("write price list: %w", err)
+	}
+	return nil
+}
+
 // embedded parses the list once. It is part of the program and tested, so that
 // it cannot fail at run time.
 var embedded = sync.OnceValue(func() *Table {

@@ -246,3 +246,65 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestMerge puts rows in place of others, leaves both lists alone, and survives
+// being written and read.
+func TestMerge(t *testing.T) {
+	day := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	rows := []Row{{"eu-west-3", NATGB, Rate{USD: 0.051, Source: "P", Date: day}}, {"xx-test-1", NATHour, Rate{USD: 1, Source: "P", Date: day}}}
+	merged, err := Default().Merge(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rate, _ := merged.Price("eu-west-3", NATGB); rate.USD != 0.051 || rate.Date.Format(time.DateOnly) != "2030-01-02" {
+		t.Errorf("merged price is %+v", rate)
+	}
+	if rate, _ := Default().Price("eu-west-3", NATGB); rate.USD != 0.05 {
+		t.Errorf("the list became %+v", rate)
+	}
+	if got, want := len(merged.Rows()), len(Default().Rows())+1; got != want {
+		t.Errorf("%d rows, want %d", got, want)
+	}
+	var b strings.Builder
+	if err := merged.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Load(strings.NewReader(b.String())); err != nil || !reflect.DeepEqual(again, merged) {
+		t.Errorf("read again: %v", err)
+	}
+	for _, bad := range [][]Row{
+		{{"eu-west-3", NATGB, Rate{USD: 0, Source: "P", Date: day}}},
+		{{"eu-west-3", "nat_tb", Rate{USD: 1, Source: "P", Date: day}}},
+		{{"", NATGB, Rate{USD: 1, Source: "P", Date: day}}},
+		{rows[0], rows[0]},
+	} {
+		if table, err := Default().Merge(bad); err == nil || table != nil {
+			t.Errorf("%+v were merged", bad)
+		}
+	}
+}
+
+// TestBookKeepsWhatIsNotChanged reloads the configuration after a refresh and
+// refreshes after a reload.
+func TestBookKeepsWhatIsNotChanged(t *testing.T) {
+	newer, err := Default().Merge([]Row{{"eu-west-3", NATGB, Rate{USD: 0.06, Source: "P"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	book := NewBook(newPrices(t, DefaultConfig()))
+	taken := book.Prices()
+	book.Refresh(newer)
+	cfg := DefaultConfig()
+	cfg.Discounts = Discounts{"nat": 0.5}
+	book.Reconfigure(newPrices(t, cfg))
+	if usd, _ := book.Prices().NATPerGB("eu-west-3"); usd != 0.03 {
+		t.Errorf("half of the new price is %v", usd)
+	}
+	book.Refresh(Default())
+	if usd, _ := book.Prices().NATPerGB("eu-west-3"); usd != 0.025 {
+		t.Errorf("half of the old price is %v", usd)
+	}
+	if usd, _ := taken.NATPerGB("eu-west-3"); usd != 0.05 {
+		t.Errorf("a snapshot became %v", usd)
+	}
+}

@@ -30,6 +30,7 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/queue"
 	"github.com/vpcflow/vpcflow_exporter/collector/state"
 	"github.com/vpcflow/vpcflow_exporter/pricing"
+	"github.com/vpcflow/vpcflow_exporter/pricing/refresh"
 )
 
 // An app is the daemon: the stages in the order of the data, and the web server.
@@ -43,6 +44,7 @@ type app struct {
 	enricher   *enrich.Enricher
 	state      *state.State // state is nil where totals live in memory only.
 	aggregator *aggregator.Aggregator
+	refresher  *refresh.Refresher // refresher is nil where list prices are not refreshed.
 	queue      *queue.Queue
 	pipeline   *pipeline.Pipeline
 
@@ -71,6 +73,7 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 	if err := a.openAggregator(config, stages, now); err != nil {
 		return nil, err
 	}
+	a.refresher = a.newRefresher(config, cloud, now)
 	a.queue = queue.New(queueConfig(config), newSQSClient(cloud, config.SQS.QueueURL), logger.With("component", "queue"), a.registry)
 	store := objstore.NewS3(newS3Client(cloud, queueRegion(config.SQS.QueueURL)), logger.With("component", "objstore"), objstore.DefaultConfig())
 	a.pipeline = pipeline.New(stages.pipeline, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, now)
@@ -198,6 +201,9 @@ func (a *app) run(ctx context.Context, hangups <-chan os.Signal) error {
 	background.Go(func() { a.reload.watch(consuming, hangups) })
 	background.Go(func() { a.enricher.Run(consuming) })
 	background.Go(func() { a.pipeline.Run(consuming) })
+	if a.refresher != nil {
+		background.Go(func() { a.refresher.Run(consuming) })
+	}
 	background.Go(func() {
 		select {
 		case <-a.aggregator.Failed():

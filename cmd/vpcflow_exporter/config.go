@@ -96,8 +96,13 @@ type EnrichmentConfig struct {
 // PricingConfig corrects the built-in list prices.
 type PricingConfig struct {
 	BytesPerGB float64 `yaml:"bytes_per_gb"`
+	Refresh    bool    `yaml:"refresh"` // From the AWS Price List API, daily.
 	// Overrides are USD by region and item (nat_gb, nat_hour and so on).
 	Overrides map[string]map[string]float64 `yaml:"overrides"`
+	// Discount are shares off the list prices by group of items (nat, cross_az
+	// and so on), AccountDiscounts those that single accounts have instead.
+	Discount         map[string]float64            `yaml:"discount"`
+	AccountDiscounts map[string]map[string]float64 `yaml:"account_discounts"`
 }
 
 // StateConfig says where totals survive a restart. An empty path means nowhere.

@@ -249,6 +249,9 @@ func parseScalar(text string, v reflect.Value) bool {
 		number, err := strconv.ParseInt(text, 10, v.Type().Bits())
 		v.SetInt(number)
 		return err == nil
+	case reflect.Bool:
+		v.SetBool(text == "true")
+		return text == "true" || text == "false"
 	case reflect.Float64:
 		number, err := strconv.ParseFloat(text, 64)
 		v.SetFloat(number)
@@ -270,6 +273,8 @@ func typeName(v reflect.Value) string {
 		return "a list"
 	case reflect.Int, reflect.Int64:
 		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
 	case reflect.Float64:
 		return "a number"
 	default:

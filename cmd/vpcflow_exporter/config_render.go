@@ -90,6 +90,8 @@ func renderScalar(v reflect.Value) *yaml.Node {
 	switch v.Kind() {
 	case reflect.String:
 		return textNode(v.String())
+	case reflect.Bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Value: strconv.FormatBool(v.Bool())}
 	case reflect.Float64:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: formatFloat(v.Float())}
 	default:

@@ -148,6 +148,15 @@ func TestLoadConfigRejects(t *testing.T) {
 			":8: pricing.overrides.eu-west-3.nat_hour: must be at least 0, got NaN",
 			":9: pricing.overrides.eu-west-3.cross_az_gb: must be at least 0, got +Inf",
 		}},
+		{"refresh", []string{`:2: pricing.refresh: cannot parse "daily" as true or false`}},
+		{"discounts", []string{
+			":3: pricing.discount.nat: must be a share from 0 to below 1 such as 0.08 for 8 %, got 8",
+			`:4: unknown key "nta", did you mean "nat"?`,
+			":5: pricing.discount.cross_az: must be a share from 0 to below 1 such as 0.08 for 8 %, got NaN",
+			`:7: pricing.account_discounts.12345: must be 12 digits, got "12345"`,
+			`:9: unknown key "internet_egres", did you mean "internet_egress"?`,
+			":10: pricing.account_discounts.123456789012.interface_endpoint: must be a share from 0 to below 1 such as 0.08 for 8 %, got 1",
+		}},
 		{"buckets", []string{
 			`:2: claim.prefix: needs claim.bucket, got "claims/" alone`,
 			`:3: backfill.bucket: must be the name of a bucket alone, without s3:// and key, got "s3://logs/prefix"`,

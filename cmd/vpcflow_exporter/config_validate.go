@@ -15,6 +15,7 @@ import (
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
 	"github.com/vpcflow/vpcflow_exporter/collector/enrich"
+	"github.com/vpcflow/vpcflow_exporter/pricing"
 )
 
 // Shapes of AWS identifiers. Regions have two to four letters before the first
@@ -141,6 +142,26 @@ func (c *PricingConfig) validate(v *validator) {
 				continue
 			}
 			v.price(childPath(path, item), c.Overrides[region][item])
+		}
+	}
+	v.discounts("pricing.discount", c.Discount)
+	for _, account := range slices.Sorted(maps.Keys(c.AccountDiscounts)) {
+		path := childPath("pricing.account_discounts", account)
+		v.match(path, account, accountPattern, "12 digits")
+		v.discounts(path, c.AccountDiscounts[account])
+	}
+}
+
+// discounts wants shares: 8 is more likely meant as 8 % than as a price of -7.
+func (v *validator) discounts(path string, got map[string]float64) {
+	groups := pricing.DiscountGroups()
+	for _, group := range slices.Sorted(maps.Keys(got)) {
+		item := childPath(path, group)
+		switch share := got[group]; {
+		case !slices.Contains(groups, group):
+			v.problems = append(v.problems, problem{path: item, text: unknownKey(group, groups)})
+		case !(share >= 0 && share < 1):
+			v.failf(item, "must be a share from 0 to below 1 such as 0.08 for 8 %%, got %s", formatFloat(share))
 		}
 	}
 }

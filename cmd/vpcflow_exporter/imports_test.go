@@ -22,6 +22,7 @@ var libraries = map[string][]string{
 		"github.com/aws/smithy-go",
 	},
 	"aws core":     {"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"},
+	"aws pricing":  {"github.com/aws/aws-sdk-go-v2/service/pricing"},
 	"aws s3":       {"github.com/aws/aws-sdk-go-v2/service/s3"},
 	"aws sqs":      {"github.com/aws/aws-sdk-go-v2/service/sqs"},
 	"bbolt":        {"go.etcd.io/bbolt"},
@@ -54,6 +55,19 @@ type importRule struct {
 var importRules = map[string]importRule{
 	"pricing": {
 		reason: "prices are pure: a table, its overrides and a snapshot, free of AWS and Prometheus types",
+	},
+	"pricing/pricelist": {
+		own:    []string{"pricing"},
+		reason: "products of AWS's price list are parsed without I/O of their own, whether a server or a file has them",
+	},
+	"pricing/refresh": {
+		own:    []string{"internal/backoff", "pricing", "pricing/pricelist"},
+		libs:   []string{"aws core", "aws pricing", "client"},
+		reason: "asking the Price List API is kept apart from the prices, which know of no server",
+	},
+	"pricing/update": {
+		own:    []string{"pricing", "pricing/pricelist"},
+		reason: "the embedded list is made from the same products as a refresh",
 	},
 	"collector/s3event": {
 		reason: "envelopes are parsed without I/O, so that they can be fuzzed",
@@ -187,7 +201,7 @@ var importRules = map[string]importRule{
 
 // testLibraries are what test files may import besides their package's own
 // libraries. YAML, flags and the web server stay with the command even there.
-var testLibraries = []string{"aws", "aws s3", "aws sqs", "client", "client model", "compress", "gofakes3", "lru", "mmdbwriter", "parquet"}
+var testLibraries = []string{"aws", "aws pricing", "aws s3", "aws sqs", "client", "client model", "compress", "gofakes3", "lru", "mmdbwriter", "parquet"}
 
 func TestImports(t *testing.T) {
 	_, files := sourceFiles(t, parser.ImportsOnly)

@@ -93,8 +93,12 @@ func (r *reloader) apply() error {
 	if err := r.app.enricher.Reconfigure(stages.enrich); err != nil {
 		return fmt.Errorf("change enrichment: %w", err)
 	}
+	if old.Pricing.Refresh != next.Pricing.Refresh {
+		r.app.logger.Warn("A change of pricing.refresh takes effect at the next start")
+		next.Pricing.Refresh = old.Pricing.Refresh
+	}
 	warnUnsupported(next, r.app.logger)
-	r.app.book.Swap(stages.prices)
+	r.app.book.Reconfigure(stages.prices)
 	stages.aggregator.Services, stages.aggregator.Network = r.app.services, r.app.network
 	r.app.aggregator.Reconfigure(stages.aggregator)
 	r.app.pipeline.Reconfigure(stages.pipeline)

@@ -161,7 +161,16 @@ func parsePrefixes(key string, cidrs []string) ([]netip.Prefix, error) {
 }
 
 func newPrices(c Config) (*pricing.Prices, error) {
-	config := pricing.Config{BytesPerGB: c.Pricing.BytesPerGB, Overrides: c.Pricing.Overrides, Gateways: make(map[string]float64)}
+	config := pricing.Config{
+		BytesPerGB:       c.Pricing.BytesPerGB,
+		Overrides:        c.Pricing.Overrides,
+		Gateways:         make(map[string]float64),
+		Discounts:        c.Pricing.Discount,
+		AccountDiscounts: make(map[string]pricing.Discounts),
+	}
+	for account, discounts := range c.Pricing.AccountDiscounts {
+		config.AccountDiscounts[account] = discounts
+	}
 	for _, g := range c.FlowLogs.NATGateways {
 		if g.NATGB == nil {
 			continue

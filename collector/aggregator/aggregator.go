@@ -40,10 +40,10 @@ type Price struct {
 	BytesPerGB float64
 }
 
-// A Pricer knows the price of a GB through a NAT gateway, named by its region and by the value of the label nat_gateway. Without a price it says false: the bytes
+// A Pricer knows the price of a GB through a NAT gateway, named by the account that pays it, its region and the value of the label nat_gateway. Without a price it says false: the bytes
 // are then counted as unpriced. It must be safe for concurrent use and quick.
 type Pricer interface {
-	NATPrice(region, gateway string) (Price, bool)
+	NATPrice(account, region, gateway string) (Price, bool)
 }
 
 // Config is what an operator sets. It may be replaced while the aggregator runs.

@@ -37,25 +37,27 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Cloud is an S3 and an SQS endpoint, each on a loopback port of its own. It is safe for concurrent use.
+// Cloud is an S3, an SQS and a Price List endpoint, each on a loopback port of its own. It is safe for concurrent use.
 type Cloud struct {
-	// S3URL and SQSURL are the endpoints' base URLs, without a trailing slash.
-	S3URL, SQSURL string
-	// S3 and SQS are the servers behind them: their hooks and request counts.
-	S3  *S3
-	SQS *SQS
+	// S3URL, SQSURL and PricingURL are the endpoints' base URLs, without a trailing slash.
+	S3URL, SQSURL, PricingURL string
+	// S3, SQS and Pricing are the servers behind them: their hooks and request counts.
+	S3      *S3
+	SQS     *SQS
+	Pricing *Pricing
 
 	region  string
 	servers Servers
 }
 
-// NewCloud starts both endpoints. The caller closes it.
+// NewCloud starts the endpoints. The caller closes it.
 func NewCloud(opts Options) (*Cloud, error) {
 	opts = opts.withDefaults()
 	c := &Cloud{
-		S3:     NewS3(opts),
-		SQS:    NewSQS(opts),
-		region: opts.Region,
+		S3:      NewS3(opts),
+		SQS:     NewSQS(opts),
+		Pricing: NewPricing(),
+		region:  opts.Region,
 	}
 	var err error
 	if c.S3URL, err = c.servers.Serve(c.S3); err != nil {
@@ -64,24 +66,27 @@ func NewCloud(opts Options) (*Cloud, error) {
 	if c.SQSURL, err = c.servers.Serve(c.SQS); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	if c.PricingURL, err = c.servers.Serve(c.Pricing); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	return c, nil
 }
 
-// Close ends all requests, waiting polls included, closes both ports and forgets everything stored.
+// Close ends all requests, waiting polls included, closes the ports and forgets everything stored.
 // It is called once.
 func (c *Cloud) Close() error {
 	c.SQS.Close()
 	return c.servers.Close()
 }
 
-// AWSConfig returns a configuration for the SDK's S3 and SQS clients with static credentials and both
-// endpoints. Nothing else of the environment is consulted. The SDK addresses a bucket by path when the
+// AWSConfig returns a configuration for the SDK's S3, SQS and Pricing clients with static credentials and
+// their endpoints. Nothing else of the environment is consulted. The SDK addresses a bucket by path when the
 // endpoint is an IP address, so s3.NewFromConfig needs no further option.
 func (c *Cloud) AWSConfig(region string) aws.Config {
 	return aws.Config{
 		Region:        region,
 		Credentials:   aws.CredentialsProviderFunc(credentials),
-		ConfigSources: []any{endpoints{"S3": c.S3URL, "SQS": c.SQSURL}},
+		ConfigSources: []any{endpoints{"S3": c.S3URL, "SQS": c.SQSURL, "Pricing": c.PricingURL}},
 	}
 }
 
