@@ -29,7 +29,7 @@ type Collector struct {
 	descs    []*prometheus.Desc
 
 	packets, bytes                           metric
-	natBytes, natCost, unpriced              metric
+	natBytes, natCost, unpriced, avoidable   metric
 	pricePerGB, pricePerHour, priceTimestamp metric
 	gatewayInfo, gatewayFirst, gatewayLast   metric
 	flowLogLast, placeLast                   metric
@@ -86,6 +86,9 @@ func (c *Collector) describeNAT() {
 		"Bytes that NAT gateways forwarded between clients and remotes, each once, in both directions: what AWS bills as data processed. Replicas add up.", labels...)
 	c.natCost = c.counter("nat_cost_usd_total",
 		"Cost of the data that NAT gateways processed, in USD at list price or the configured one. Hours and data transfer are not in it. Replicas add up.", labels...)
+	c.avoidable = c.counter("avoidable_cost_usd_total",
+		"Part of vpcflow_nat_cost_usd_total that a remedy would have saved, in USD: traffic with AWS services in the gateway's own region. An interface endpoint's price per GB is taken off, its hours are not. "+
+			"Where remotes are, enrichment.ip_ranges tells. Replicas add up.", "region", "remedy", "aws_service")
 	c.unpriced = c.counter("unpriced_bytes_total",
 		"Bytes that NAT gateways forwarded in a region without a known price: they are missing from vpcflow_nat_cost_usd_total. Set pricing.overrides. Replicas add up.", "region")
 	c.pricePerGB = c.gauge("price_usd_per_gigabyte",
@@ -167,6 +170,10 @@ func (c *Collector) collectNAT(e emitter, s *aggregator.Snapshot) {
 		if cost, priced := m.Value.CostUSD(); priced {
 			e.counter(c.natCost, cost, m.Created, labels...)
 		}
+	}
+	for m := range s.Avoidable() {
+		saved, _ := m.Value.CostUSD()
+		e.counter(c.avoidable, saved, m.Created, m.Labels.Region, m.Labels.Remedy, m.Labels.AWSService)
 	}
 	for m := range s.Unpriced() {
 		e.counter(c.unpriced, float64(m.Value), m.Created, m.Labels)

@@ -41,6 +41,7 @@ type app struct {
 
 	registry   *prometheus.Registry
 	book       *pricing.Book
+	pricer     *pipeline.Pricer
 	enricher   *enrich.Enricher
 	state      *state.State // state is nil where totals live in memory only.
 	aggregator *aggregator.Aggregator
@@ -90,17 +91,17 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 
 // openAggregator makes the aggregator, from its durable state if there is one.
 func (a *app) openAggregator(config Config, stages stages, now func() time.Time) (err error) {
-	stages.aggregator.Services, stages.aggregator.Network = a.services, a.network
-	pricer := pipeline.NewPricer(a.book, a.logger.With("component", "pipeline"))
+	a.pricer = pipeline.NewPricer(a.book, a.logger.With("component", "pipeline"))
+	a.connect(&stages.aggregator)
 	if config.State.Path == "" {
-		a.aggregator = aggregator.New(stages.aggregator, pricer, now)
+		a.aggregator = aggregator.New(stages.aggregator, a.pricer, now)
 		return nil
 	}
 	began := time.Now()
 	if a.state, err = state.Open(config.State.Path, a.registry); err != nil {
 		return err
 	}
-	if a.aggregator, err = aggregator.Open(stages.aggregator, pricer, now, a.state); err != nil {
+	if a.aggregator, err = aggregator.Open(stages.aggregator, a.pricer, now, a.state); err != nil {
 		return errors.Join(err, a.closeState())
 	}
 	s := a.aggregator.Snapshot()

@@ -9,6 +9,11 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
 
+// connect lets the aggregator ask for names, services and remedies.
+func (a *app) connect(config *aggregator.Config) {
+	config.Services, config.Network, config.Remedies = a.services, a.network, a.pricer
+}
+
 // services returns AWS's address ranges as they are now, for flow logs that do not name services; nil if they are not loaded.
 func (a *app) services() aggregator.Services {
 	ranges := a.enricher.Ranges()
@@ -24,6 +29,11 @@ type rangesServices struct{ ranges *enrich.Ranges }
 func (s rangesServices) Service(remote flowlog.Addr) string {
 	service, _, _ := s.ranges.Lookup(remote.Hi, remote.Lo)
 	return service
+}
+
+func (s rangesServices) Region(remote flowlog.Addr) string {
+	_, region, _ := s.ranges.Lookup(remote.Hi, remote.Lo)
+	return region
 }
 
 // names are the enricher's answers as the collector shows them.

@@ -60,6 +60,8 @@ type Config struct {
 	// Services returns the services of addresses as they are known now, for flow logs that do not name them; nil, as what it returns may be, is none. It must be safe for
 	// concurrent use. It is asked once per file: all of its rows are resolved by one table.
 	Services func() Services
+	// Remedies says what traffic need not have gone through a NAT gateway; nil is nothing. It needs Services, which tell where remotes are.
+	Remedies Remedies
 	// Network returns the operator's name for the network of an address, as a label, "" if there is none; nil knows none. It must be safe for concurrent use and quick.
 	Network func(flowlog.Addr) string
 	// Explain makes the aggregator remember what it has counted each key as, for its method Explain. That is not bounded.
@@ -127,6 +129,7 @@ type Aggregator struct {
 	tops     tops
 	verdicts verdicts
 	sources  sourceNames
+	table    Services // table is that of Services for the commit in progress.
 	watch    atomic.Pointer[Watch]
 	unseen   bool // unseen: something has been counted with the path unseen_middlebox.
 }
@@ -207,6 +210,7 @@ func (a *Aggregator) configure() {
 	a.tops.reconfigure(a.config.Top)
 	a.tops.moved = true
 	clear(a.sources.known)
+	a.readTable()
 	a.tops.begin(a.now())
 	for _, n := range a.interfaces {
 		n.gateway = a.configured(n.name)

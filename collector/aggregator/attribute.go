@@ -25,6 +25,7 @@ func (a *Aggregator) attribute(n *netInterface, key remoteKey, class classifier.
 	}
 	if namesRemote(n.role, key.shape, class.Direction) {
 		a.countDestination(p, key.remote, bytes, now)
+		a.countAvoidable(p, key.remote, bytes, now)
 	}
 	if p.gateway != "" && class.Direction == classifier.Ingress && hidesRemote(key.shape) {
 		a.countSource(n, p, key.remote, bytes, now) // The remote of such a row is the client.

@@ -89,6 +89,8 @@ func BenchmarkInflate(b *testing.B) {
 // sortedServices is a table of the size of AWS's, with a binary search as there.
 type sortedServices []uint64
 
+func (sortedServices) Region(flowlog.Addr) string { return "" }
+
 func (s sortedServices) Service(a flowlog.Addr) string {
 	i, _ := slices.BinarySearch(s, a.Lo)
 	return [4]string{"", "S3", "EC2", "DYNAMODB"}[i%4]

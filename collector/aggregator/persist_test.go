@@ -142,6 +142,7 @@ func markAll(t *totals) {
 	markTable(&t.sources)
 	markTable(&t.sourceCosts)
 	markTable(&t.pairs)
+	markTable(&t.avoidable)
 	markTable(&t.packets)
 	markTable(&t.bytes)
 	markTable(&t.nat)

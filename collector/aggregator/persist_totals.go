@@ -83,6 +83,7 @@ func (t *totals) stores() []tableStore {
 		storedTable[SourceLabels, uint64]{"source_bytes", "vpcflow_source_nat_bytes_total", &t.sources, putSourceLabels, putUint, takeSourceLabels, takeUint},
 		storedTable[SourceCostLabels, NATBytes]{"source_costs", "vpcflow_source_nat_cost_usd_total", &t.sourceCosts, putSourceCostLabels, putNATBytes, takeSourceCostLabels, takeNATBytes},
 		storedTable[PairLabels, uint64]{"pair_bytes", "vpcflow_pair_nat_bytes_total", &t.pairs, putPairLabels, putUint, takePairLabels, takeUint},
+		storedTable[AvoidableLabels, NATBytes]{"avoidable_costs", "vpcflow_avoidable_cost_usd_total", &t.avoidable, putAvoidableLabels, putNATBytes, takeAvoidableLabels, takeNATBytes},
 		storedTable[string, uint64]{"unpriced_bytes", "vpcflow_unpriced_bytes_total", &t.unpriced, putText, putUint, takeText, takeUint},
 		storedTable[FlowLogLabels, int64]{"flow_logs", "vpcflow_flow_log_last_record_timestamp_seconds", &t.flowLogs, putFlowLogLabels, putInt, takeFlowLogLabels, takeInt},
 		storedTable[PlaceLabels, int64]{"places", "vpcflow_last_record_timestamp_seconds", &t.places, putPlaceLabels, putInt, takePlaceLabels, takeInt},
@@ -157,6 +158,16 @@ func takeNATBytes(d *decoder) NATBytes {
 		n.Priced = append(n.Priced, p)
 	}
 	return n
+}
+
+func putAvoidableLabels(e *encoder, l AvoidableLabels) {
+	e.text(l.Region)
+	e.text(l.Remedy)
+	e.text(l.AWSService)
+}
+
+func takeAvoidableLabels(d *decoder) AvoidableLabels {
+	return AvoidableLabels{d.text(), d.text(), d.text()}
 }
 
 func putFlowLogLabels(e *encoder, l FlowLogLabels) {

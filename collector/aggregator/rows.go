@@ -10,6 +10,7 @@ func (a *Aggregator) countRows(d *Delta, parts []part, plans []groupPlan) {
 	for row := range d.remotes.all {
 		if p := groups[row.group-1].remotes; p != nil {
 			a.countDestination(p, row.address, row.counts.Bytes, now)
+			a.countAvoidable(p, row.address, row.counts.Bytes, now)
 		}
 	}
 	for i := range d.pairs.slots {

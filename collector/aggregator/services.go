@@ -7,6 +7,16 @@ import "github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 type Services interface {
 	// Service returns the service that an address belongs to, as flow logs write it, or "" if it is none of AWS's.
 	Service(remote flowlog.Addr) string
+	// Region returns the region of an address of AWS's, or "" if none is known.
+	Region(remote flowlog.Addr) string
+}
+
+// readTable takes the table as it is now, for the rows of a commit.
+func (a *Aggregator) readTable() {
+	a.table = nil
+	if a.config.Services != nil {
+		a.table = a.config.Services()
+	}
 }
 
 // resolve gives the remotes of rows whose format does not name the remote's service the service that the delta's table knows: it moves each of them to the group of rows with

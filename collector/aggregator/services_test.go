@@ -14,6 +14,8 @@ import (
 // serviceTable names services by address.
 type serviceTable map[string]string
 
+func (serviceTable) Region(flowlog.Addr) string { return "" }
+
 func (s serviceTable) Service(a flowlog.Addr) string { return s[a.String()] }
 
 func (s serviceTable) services() aggregator.Services { return s }

@@ -65,6 +65,7 @@ func (a *Aggregator) count(n *netInterface, key remoteKey, class classifier.Clas
 		return
 	}
 	p := a.totals.count(n, key, class, c, a.prices, now)
+	a.findRemedy(&p)
 	a.attribute(n, key, class, &p, c.Bytes, now)
 	v.add(key, p, c.Bytes)
 }

@@ -38,6 +38,7 @@ type Snapshot struct {
 	sources          view[SourceLabels, uint64]
 	sourceCosts      view[SourceCostLabels, NATBytes]
 	pairs            view[PairLabels, uint64]
+	avoidable        view[AvoidableLabels, NATBytes]
 }
 
 // GatewayInfo is what is known about a NAT gateway.
@@ -79,6 +80,9 @@ func (s *Snapshot) SourceCosts() iter.Seq[Series[SourceCostLabels, NATBytes]] {
 // Pairs yields vpcflow_pair_nat_bytes_total.
 func (s *Snapshot) Pairs() iter.Seq[Series[PairLabels, uint64]] { return s.pairs.all }
 
+// Avoidable yields vpcflow_avoidable_cost_usd_total: the bytes, priced at what they would cost less.
+func (s *Snapshot) Avoidable() iter.Seq[Series[AvoidableLabels, NATBytes]] { return s.avoidable.all }
+
 // Unpriced yields vpcflow_unpriced_bytes_total by region.
 func (s *Snapshot) Unpriced() iter.Seq[Series[string, uint64]] { return s.unpriced.all }
 
@@ -115,6 +119,7 @@ func (a *Aggregator) publish() {
 		formats: t.formats.snapshot(), limited: t.limited.snapshot(),
 		destinations: t.destinations.snapshot(), destinationCosts: t.destinationCosts.snapshot(),
 		sources: t.sources.snapshot(), sourceCosts: t.sourceCosts.snapshot(), pairs: t.pairs.snapshot(),
+		avoidable: t.avoidable.snapshot(),
 	}
 	for n := range a.waiting {
 		s.Held.add(n.held.counts)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
 
 // ends renders the series of the largest, one a line: a line of another page is a difference.
@@ -275,5 +276,55 @@ func TestManyPairs(t *testing.T) {
 		if got := ends(a)[line] - before[line]; got != want {
 			t.Errorf("%s grew by %.0f, want %.0f", line, got, want)
 		}
+	}
+}
+
+// regions are the regions of addresses of AWS's.
+type regions map[string]string
+
+func (regions) Service(flowlog.Addr) string { return "" }
+
+func (r regions) Region(a flowlog.Addr) string { return r[a.String()] }
+
+// halfPrice is the remedy for S3: it costs half.
+type halfPrice struct{}
+
+func (halfPrice) Remedy(_, _, awsService string, nat aggregator.Price) (string, aggregator.Price, bool) {
+	return "gateway_endpoint", aggregator.Price{USDPerGB: nat.USDPerGB / 2, BytesPerGB: nat.BytesPerGB}, awsService == "S3"
+}
+
+// TestAvoidable counts what a remedy would have saved: on traffic both ways, with a remote in the gateway's own region, at a gateway that is known and at one that is learned.
+func TestAvoidable(t *testing.T) {
+	const header = "pkt-src-aws-service pkt-dst-aws-service " + fullHeader
+	rows := []string{
+		"- S3 eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 52.95.154.16 1000000 ingress - 40000 443",
+		"- S3 eni-nat - vpc-1 10.0.0.220 52.95.154.16 10.0.0.220 52.95.154.16 1000000 egress 8 1025 443",
+		"S3 - eni-nat - vpc-1 10.0.0.220 10.0.1.5 52.95.154.16 10.0.1.5 3000000 egress 1 443 40000",
+		"- S3 eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 52.216.8.40 7000000 ingress - 40000 443", // In another region.
+		"- S3 eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 3.5.0.1 7000000 ingress - 40000 443",     // Nobody knows where.
+		"- EC2 eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 35.180.12.7 7000000 ingress - 40000 443",
+		"- S3 eni-dir i-1 vpc-1 10.0.1.9 52.95.154.16 10.0.1.9 52.95.154.16 9000000 egress 2 40000 443", // Not through the gateway.
+	}
+	for name, table := range map[string]aggregator.Services{"table": regions{"52.95.154.16": "eu-west-3", "52.216.8.40": "us-east-1", "35.180.12.7": "eu-west-3"}, "no table": nil} {
+		t.Run(name, func(t *testing.T) {
+			config := aggregator.DefaultConfig()
+			config.Services, config.Remedies = func() aggregator.Services { return table }, halfPrice{}
+			a := newAggregator(config)
+			for range 2 {
+				commit(t, a, header, rows...)
+			}
+			got := make(map[aggregator.AvoidableLabels]string)
+			for m := range a.Snapshot().Avoidable() {
+				cost, _ := m.Value.CostUSD()
+				got[m.Labels] = fmt.Sprintf("%d bytes, %.6f USD", m.Value.Bytes, cost)
+			}
+			want := map[aggregator.AvoidableLabels]string{{Region: "eu-west-3", Remedy: "gateway_endpoint", AWSService: "S3"}: "8000000 bytes, 0.000200 USD"}
+			if table == nil {
+				clear(want)
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
 	}
 }

@@ -140,6 +140,7 @@ type totals struct {
 	sources          table[SourceLabels, uint64]
 	sourceCosts      table[SourceCostLabels, NATBytes]
 	pairs            table[PairLabels, uint64]
+	avoidable        table[AvoidableLabels, NATBytes]
 
 	dispositions                   [classifier.NumDispositions]Counts
 	committed                      uint64
@@ -169,7 +170,7 @@ func (t *totals) countFile(c fileCount, n uint64, now time.Time) {
 // len returns the number of label sets that grow with what the logs name.
 func (t *totals) len() int {
 	return t.packets.len() + t.bytes.len() + 2*t.nat.len() + t.unpriced.len() + t.flowLogs.len() + t.places.len() +
-		t.destinations.len() + t.destinationCosts.len() + t.sources.len() + t.sourceCosts.len() + t.pairs.len()
+		t.destinations.len() + t.destinationCosts.len() + t.sources.len() + t.sourceCosts.len() + t.pairs.len() + t.avoidable.len()
 }
 
 // A posting is where rows of one key were counted.
@@ -180,6 +181,8 @@ type posting struct {
 
 	price   Price
 	priced  bool
+	remedy  string // remedy is what would make rows cheaper whose remote is in the region, "" if nothing would, and saving by how much.
+	saving  Price
 	limited bool // limited: their labels are those of all others, because of the limit on series.
 }
 

@@ -35,6 +35,16 @@ func (p *Pricer) NATPrice(account, region, gateway string) (aggregator.Price, bo
 	return aggregator.Price{USDPerGB: usd, BytesPerGB: prices.BytesPerGB()}, ok
 }
 
+// Remedy implements aggregator.Remedies. What may be a remedy only is none.
+func (p *Pricer) Remedy(account, region, awsService string, nat aggregator.Price) (remedy string, saving aggregator.Price, ok bool) {
+	prices := p.book.Prices()
+	found, usd := prices.Account(account).Remedy(region, awsService, pricing.SameRegion, nat.USDPerGB)
+	if found == pricing.NoRemedy || found == pricing.PossibleEndpoint {
+		return "", aggregator.Price{}, false
+	}
+	return string(found), aggregator.Price{USDPerGB: usd, BytesPerGB: nat.BytesPerGB}, true
+}
+
 func (p *Pricer) warn(region string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -17,6 +17,8 @@ type parity struct{}
 
 func newParity() aggregator.Services { return parity{} }
 
+func (parity) Region(flowlog.Addr) string { return "" }
+
 func (parity) Service(a flowlog.Addr) string {
 	return [4]string{"", "S3", "EC2", "TABLE_ONLY"}[(a.Lo^a.Hi>>32)%4]
 }
