@@ -47,6 +47,7 @@ func intentions(c Config, s stages) []string {
 		fmt.Sprintf("know %s from here, and the others from the records", counted(len(c.FlowLogs.NATGateways), "NAT gateway")),
 		fmt.Sprintf("know the prices of %s, for GB of %.0f bytes", counted(len(s.prices.Regions()), "region"), s.prices.BytesPerGB()),
 		keeping(c.State.Path),
+		claiming(c.Claim),
 	}
 }
 

@@ -179,7 +179,6 @@ func unsupported(c Config) []string {
 		got, want any
 	}{
 		{"enrichment", c.Enrichment, defaults.Enrichment},
-		{"claim", c.Claim, defaults.Claim},
 		{"backfill", c.Backfill, defaults.Backfill},
 	} {
 		if !reflect.DeepEqual(section.got, section.want) {

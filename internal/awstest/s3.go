@@ -53,7 +53,7 @@ func NewS3(opts Options) *S3 {
 	s := &S3{region: opts.Region, now: opts.Now, requests: map[string]int{}}
 	clock := timeSource(opts.Now)
 	s.backend = s3mem.New(s3mem.WithTimeSource(clock))
-	s.handler = gofakes3.New(s.backend, gofakes3.WithTimeSource(clock)).Server()
+	s.handler = &oneWrite{next: gofakes3.New(s.backend, gofakes3.WithTimeSource(clock)).Server()}
 	return s
 }
 
