@@ -189,10 +189,16 @@ func explain(ctx context.Context, err error) error {
 	case errors.Is(err, errReleased), objstore.Status(err) == http.StatusConflict:
 		// Two requests about one key have met. It is over at once.
 		return fmt.Errorf("%w: %w", objstore.ErrServer, err)
-	default:
-		return objstore.Explain(ctx, err)
 	}
+	err = objstore.Explain(ctx, err)
+	if errors.Is(err, objstore.ErrDenied) {
+		return fmt.Errorf("%w (%w)", errPermissions, err)
+	}
+	return err
 }
+
+// errPermissions says what a refused request of this package needs.
+var errPermissions = errors.New("claims need s3:PutObject and s3:GetObject on their objects, and s3:ListBucket on their bucket")
 
 func (c *Claims) client() (api API, region string) {
 	c.mu.Lock()

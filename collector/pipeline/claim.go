@@ -75,7 +75,10 @@ func (w *worker) commit(ctx context.Context, file aggregator.File) (committed bo
 	claimed := w.claimOf(file)
 	c, err := p.claims.Take(ctx, claimed)
 	if err != nil {
-		p.unfinished.add(claimed)
+		// What was refused is not claimed. Of a request without an answer nobody knows.
+		if objstore.Transient(err) {
+			p.unfinished.add(claimed)
+		}
 		return false, claimError{err}
 	}
 	if err := mayCount(c); err != nil {
