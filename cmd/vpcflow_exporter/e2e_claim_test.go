@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -226,7 +227,7 @@ func TestClaimsDenied(t *testing.T) {
 	})
 	d := s.start()
 	for n := range 3 {
-		s.deliver(logKey(fmt.Sprint(n)), oneRow())
+		s.deliver(logKey(strconv.Itoa(n)), oneRow())
 	}
 	d.await(returned, 3).check(t, map[string]float64{`vpcflow_file_errors_total{reason="claim"}`: 3})
 	d.ready(http.StatusServiceUnavailable, "claim file")

@@ -332,7 +332,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !ownerPattern.MatchString(b.Owner) || !b.Done && (b.Identity == "" || b.Bucket == "" || b.File.Key == "") {
+		if !ownerPattern.MatchString(b.Owner) || !b.Done && (b.Identity == "" || b.Bucket == "" || b.Key == "") {
 			t.Fatalf("accepted %q", text)
 		}
 		again, err := decode(marshal(b))

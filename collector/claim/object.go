@@ -56,7 +56,7 @@ func decode(text []byte) (body, error) {
 	if err := json.Unmarshal(text, &b); err != nil {
 		return body{}, fmt.Errorf("%w: %w", errStrange, err)
 	}
-	if !ownerPattern.MatchString(b.Owner) || !b.Done && (b.File == nil || b.Identity == "" || b.Bucket == "" || b.File.Key == "") {
+	if !ownerPattern.MatchString(b.Owner) || !b.Done && (b.File == nil || b.Identity == "" || b.Bucket == "" || b.Key == "") {
 		return body{}, fmt.Errorf("%w: it lacks an owner or a file", errStrange)
 	}
 	return b, nil

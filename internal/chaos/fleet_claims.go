@@ -3,6 +3,7 @@ package chaos
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -122,9 +123,7 @@ func (f *fleetHandler) claim(w http.ResponseWriter, r *http.Request, replica int
 	answer := httptest.NewRecorder()
 	f.claims.ServeHTTP(answer, r)
 	f.dieIf(after, replica)
-	for name, values := range answer.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes()) // A client that has gone away is no concern of the server's.
 }
