@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/claim"
@@ -23,12 +21,4 @@ func (a *app) openClaims(config Config, cloud aws.Config) error {
 	a.pipeline.SetClaims(claims)
 	a.logger.Info("Claiming files", "location", claims.Location(), "owner", owner)
 	return nil
-}
-
-// claiming says what the claims of a configuration do.
-func claiming(c ClaimConfig) string {
-	if c.Bucket == "" {
-		return "claim no files: with several replicas, one that is killed may make files count twice, see docs/reliability.md"
-	}
-	return fmt.Sprintf("claim each file in s3://%s/%s, so that one of several replicas counts it", c.Bucket, c.Prefix)
 }

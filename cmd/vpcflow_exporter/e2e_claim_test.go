@@ -106,6 +106,7 @@ func oneRow() []byte {
 
 // TestClaims counts a file under a claim, which is done before the message is deleted, and keeps its owner over restarts.
 func TestClaims(t *testing.T) {
+	t.Parallel()
 	s := newClaimStand(t)
 	owner := s.owner()
 	d := s.start()
@@ -119,6 +120,7 @@ func TestClaims(t *testing.T) {
 
 // TestForeignClaim leaves a file alone that another replica has claimed, without reading it again and again, until its claim is released.
 func TestForeignClaim(t *testing.T) {
+	t.Parallel()
 	s := newClaimStand(t)
 	reads := s.objectReads()
 	s.plant(foreignOwner, logKey("1"))
@@ -152,6 +154,7 @@ const maxSettleDelay = 15 * time.Minute
 
 // TestFinishedElsewhere settles a message of a file that another replica has counted.
 func TestFinishedElsewhere(t *testing.T) {
+	t.Parallel()
 	s := newClaimStand(t)
 	if _, err := s.cloud.Put(t.Context(), testClaimBucket, claimKey(logKey("1")), []byte(`{"owner":"`+foreignOwner+`","done":true}`)); err != nil {
 		t.Fatal(err)
@@ -165,6 +168,7 @@ func TestFinishedElsewhere(t *testing.T) {
 // TestClaimWithoutMessage counts what a replica has claimed before it was killed although no message about it comes to it any more. What cannot be counted any more
 // is finished, what is another one's is left alone.
 func TestClaimWithoutMessage(t *testing.T) {
+	t.Parallel()
 	s := newClaimStand(t)
 	owner := s.owner()
 	for _, n := range []string{"1", "2"} {
@@ -189,6 +193,7 @@ func TestClaimWithoutMessage(t *testing.T) {
 
 // TestUnfinishedClaim cannot finish a claim after its commit: the message is not deleted, and the claim is finished as soon as S3 lets it, without the message.
 func TestUnfinishedClaim(t *testing.T) {
+	t.Parallel()
 	s := newClaimStand(t)
 	var broken atomic.Bool
 	broken.Store(true)
@@ -216,6 +221,7 @@ func TestUnfinishedClaim(t *testing.T) {
 
 // TestClaimsDenied keeps messages, and says that it is not ready, when the role may not claim.
 func TestClaimsDenied(t *testing.T) {
+	t.Parallel()
 	s := newClaimStand(t)
 	var denied atomic.Bool
 	denied.Store(true)

@@ -49,6 +49,7 @@ func TestStateFull(t *testing.T) {
 
 // TestStateFullUnderClaim has the state full when a file is claimed: its replica counts it once there is space again, with no message about it.
 func TestStateFullUnderClaim(t *testing.T) {
+	t.Parallel()
 	s := newClaimStand(t)
 	s.config.State.Path = smallFileSystem(t)
 	s.config.Workers = 1

@@ -14,8 +14,8 @@ func TestFleet(t *testing.T) {
 		name   string
 		config chaos.FleetConfig
 	}{
-		{"in_order", chaos.FleetConfig{Replicas: 3, Files: 60, Stops: 4}},
-		{"claims", chaos.FleetConfig{Replicas: 3, Files: 80, Kills: 12, Stops: 1, Claims: true, Faults: true}},
+		{"in_order", chaos.FleetConfig{Replicas: 3, Files: 40, Stops: 3}},
+		{"claims", chaos.FleetConfig{Replicas: 3, Files: 50, Kills: 8, Stops: 1, Claims: true, Faults: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -38,7 +38,7 @@ func TestFleet(t *testing.T) {
 func TestFleetNeedsClaims(t *testing.T) {
 	t.Parallel()
 	report, err := chaos.RunFleet(t.Context(), chaos.FleetConfig{
-		Command: exporterProcess(t), Seed: *chaosSeed, Rounds: 1, Replicas: 2, Files: 40, Kills: 4, Faults: true, Directory: t.TempDir(), Logf: t.Logf,
+		Command: exporterProcess(t), Seed: *chaosSeed, Rounds: 1, Replicas: 2, Files: 20, Kills: 2, Faults: true, Directory: t.TempDir(), Logf: t.Logf,
 	})
 	if !errors.Is(err, chaos.ErrTotals) || report.Totals.Files <= report.Ledger.Files {
 		t.Fatalf("got %d files of %d and %v, want files that count twice", report.Totals.Files, report.Ledger.Files, err)
