@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -224,6 +225,12 @@ func newFleetPlan(rng *rand.Rand, config FleetConfig) []fleetKill {
 		plan = append(plan, fleetKill{on: AtRandom, skip: rng.IntN(30), gently: true})
 	}
 	rng.Shuffle(len(plan), func(i, j int) { plan[i], plan[j] = plan[j], plan[i] })
+	// The last kills of a plan may find no file left. These must not be among them.
+	for first, on := range []Point{AfterClaim, BeforeFinish} {
+		if i := slices.IndexFunc(plan, func(k fleetKill) bool { return k.on == on }); i > first {
+			plan[first], plan[i] = plan[i], plan[first]
+		}
+	}
 	return plan
 }
 
