@@ -164,6 +164,10 @@ endef
 chaos: ## Kills the exporter under faults of S3 and SQS for CHAOS, from SEED on.
 	$(call LONG_TEST,^TestChaos$$/^durable$$,-chaos.duration=$(CHAOS))
 
+.PHONY: fleet
+fleet: ## Kills replicas that claim files, under faults, for CHAOS, from SEED on.
+	$(call LONG_TEST,^TestFleet$$/^claims$$,-chaos.duration=$(CHAOS))
+
 .PHONY: soak
 soak: ## Has one process read FILES files, and samples what it needs.
 	$(call LONG_TEST,^TestSoak$$,-soak.files=$(FILES))

@@ -76,8 +76,11 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 	}
 	a.refresher = a.newRefresher(config, cloud, now)
 	a.queue = queue.New(queueConfig(config), newSQSClient(cloud, config.SQS.QueueURL), logger.With("component", "queue"), a.registry)
-	store := objstore.NewS3(newS3Client(cloud, queueRegion(config.SQS.QueueURL)), logger.With("component", "objstore"), objstore.DefaultConfig())
+	store := objstore.NewS3(newStoreClient(cloud, queueRegion(config.SQS.QueueURL)), logger.With("component", "objstore"), objstore.DefaultConfig())
 	a.pipeline = pipeline.New(stages.pipeline, a.queue, store, a.aggregator, logger.With("component", "pipeline"), a.registry, now)
+	if err := a.openClaims(config, cloud); err != nil {
+		return nil, errors.Join(err, a.queue.Close(context.Background()), a.closeState())
+	}
 	a.reload = newReloader(a, config, a.registry)
 	a.registry.MustRegister(
 		collector.New(a.aggregator.Snapshot, func() collector.Prices { return a.book.Prices() }, names{a.enricher}),

@@ -95,9 +95,9 @@ func newSQSClient(config aws.Config, queueURL string) *sqs.Client {
 
 // newS3Client returns the factory of one client per bucket region, "" being the default one. With an endpoint of its own (AWS_ENDPOINT_URL_S3) there
 // is one region, and buckets are part of the path, as all servers that speak S3 understand.
-func newS3Client(config aws.Config, defaultRegion string) func(region string) objstore.API {
+func newS3Client(config aws.Config, defaultRegion string) func(region string) *s3.Client {
 	config.Region = cmp.Or(config.Region, defaultRegion, fallbackRegion)
-	return func(region string) objstore.API {
+	return func(region string) *s3.Client {
 		return s3.NewFromConfig(config, func(o *s3.Options) {
 			if o.BaseEndpoint != nil {
 				o.UsePathStyle = true
@@ -106,4 +106,10 @@ func newS3Client(config aws.Config, defaultRegion string) func(region string) ob
 			}
 		})
 	}
+}
+
+// newStoreClient is newS3Client for reading objects.
+func newStoreClient(config aws.Config, defaultRegion string) func(region string) objstore.API {
+	client := newS3Client(config, defaultRegion)
+	return func(region string) objstore.API { return client(region) }
 }

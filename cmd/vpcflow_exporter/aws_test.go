@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // TestQueueClient finds region and endpoint of a queue in its URL.
@@ -43,7 +42,7 @@ func TestEndpointsOfTheEnvironment(t *testing.T) {
 	if o := newSQSClient(config, "http://localhost:4566/000000000000/q").Options(); aws.ToString(o.BaseEndpoint) != "http://localhost:1111" || o.Region != "eu-west-3" {
 		t.Errorf("got SQS endpoint %q in %q", aws.ToString(o.BaseEndpoint), o.Region)
 	}
-	o := newS3Client(config, "")("us-east-2").(*s3.Client).Options()
+	o := newS3Client(config, "")("us-east-2").Options()
 	if aws.ToString(o.BaseEndpoint) != "http://localhost:2222" || !o.UsePathStyle || o.Region != "eu-west-3" {
 		t.Errorf("got S3 endpoint %q in %q, path style %t", aws.ToString(o.BaseEndpoint), o.Region, o.UsePathStyle)
 	}
@@ -52,7 +51,7 @@ func TestEndpointsOfTheEnvironment(t *testing.T) {
 func TestBucketRegions(t *testing.T) {
 	client := newS3Client(aws.Config{Region: "eu-west-3"}, "us-west-1")
 	for region, want := range map[string]string{"": "eu-west-3", "us-east-2": "us-east-2"} {
-		if o := client(region).(*s3.Client).Options(); o.Region != want || o.UsePathStyle {
+		if o := client(region).Options(); o.Region != want || o.UsePathStyle {
 			t.Errorf("region %q: got %q, path style %t", region, o.Region, o.UsePathStyle)
 		}
 	}

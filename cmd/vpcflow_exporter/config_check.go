@@ -40,7 +40,7 @@ func checkConfig(file string, stdout, stderr io.Writer) int {
 
 // intentions says in words what the daemon would do, for what the values alone do not tell.
 func intentions(c Config, s stages) []string {
-	return []string{
+	lines := []string{
 		fmt.Sprintf("read the queue %s in %s", c.SQS.QueueURL, cmp.Or(queueRegion(c.SQS.QueueURL), "the region of the AWS environment")),
 		fmt.Sprintf("read %d files at a time, of %s, %s and %s, %s", s.pipeline.Workers, onlySome("account", c.FlowLogs.Accounts),
 			onlySome("region", c.FlowLogs.Regions), onlySome("flow log", c.FlowLogs.FlowLogIDs), ageLimit(c.FlowLogs.MaxAge)),
@@ -48,6 +48,10 @@ func intentions(c Config, s stages) []string {
 		fmt.Sprintf("know the prices of %s, for GB of %.0f bytes", counted(len(s.prices.Regions()), "region"), s.prices.BytesPerGB()),
 		keeping(c.State.Path),
 	}
+	if c.Claim.Bucket != "" {
+		lines = append(lines, fmt.Sprintf("claim each file in s3://%s/%s, so that one of several replicas counts it", c.Claim.Bucket, c.Claim.Prefix))
+	}
+	return lines
 }
 
 func keeping(path string) string {

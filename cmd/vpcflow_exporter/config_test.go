@@ -161,6 +161,9 @@ func TestLoadConfigRejects(t *testing.T) {
 			`:2: claim.prefix: needs claim.bucket, got "claims/" alone`,
 			`:3: backfill.bucket: must be the name of a bucket alone, without s3:// and key, got "s3://logs/prefix"`,
 		}},
+		{"claim", []string{
+			`:1: claim.bucket: needs state.path, got "claims" alone: only a state that survives can tell what was counted under a claim`,
+		}},
 		{"several", []string{
 			`:2: sqs.max_receives: cannot parse "many" as a whole number`,
 			`:3: unknown key "queue", did you mean "queue_url"?`,
@@ -249,8 +252,9 @@ func TestLoadConfigAccepts(t *testing.T) {
 			c.Enrichment.Networks = map[string][]string{"office": {"192.0.2.0/24"}, "lab": {"192.0.2.0/25", "192.0.2.0/26"}}
 			c.Enrichment.IPRanges = "/etc/ip-ranges.json"
 		}},
-		{"networks and buckets", "enrichment: {networks: {office: [192.0.2.0/24, 2001:db8::/32]}}\nclaim: {bucket: claims, prefix: a/}\nbackfill: {bucket: \"arn:aws:s3:eu-west-3:123456789012:accesspoint/logs\"}", func(c *Config) {
+		{"networks and buckets", "enrichment: {networks: {office: [192.0.2.0/24, 2001:db8::/32]}}\nstate: {path: /state}\nclaim: {bucket: claims, prefix: a/}\nbackfill: {bucket: \"arn:aws:s3:eu-west-3:123456789012:accesspoint/logs\"}", func(c *Config) {
 			c.Enrichment.Networks = map[string][]string{"office": {"192.0.2.0/24", "2001:db8::/32"}}
+			c.State.Path = "/state"
 			c.Claim = ClaimConfig{Bucket: "claims", Prefix: "a/"}
 			c.Backfill.Bucket = "arn:aws:s3:eu-west-3:123456789012:accesspoint/logs"
 		}},

@@ -62,6 +62,9 @@ func (c *Config) validate(needQueueURL bool) []problem {
 	if c.Claim.Bucket == "" && c.Claim.Prefix != "" {
 		v.failf("claim.prefix", "needs claim.bucket, got %s alone", quote(c.Claim.Prefix))
 	}
+	if c.Claim.Bucket != "" && c.State.Path == "" {
+		v.failf("claim.bucket", "needs state.path, got %s alone: only a state that survives can tell what was counted under a claim", quote(c.Claim.Bucket))
+	}
 	v.bucket("backfill.bucket", c.Backfill.Bucket)
 	return v.problems
 }

@@ -112,5 +112,5 @@ func openSource(ctx context.Context, f flags) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return objstore.NewS3(newS3Client(cloud, ""), logger, objstore.DefaultConfig()).Open(ctx, s3event.Object{Bucket: bucket, Key: key})
+	return objstore.NewS3(newStoreClient(cloud, ""), logger, objstore.DefaultConfig()).Open(ctx, s3event.Object{Bucket: bucket, Key: key})
 }

@@ -31,6 +31,7 @@ func exportedMetrics(t *testing.T) map[string]string {
 	config.SQS.QueueURL = "http://127.0.0.1:1/queue"
 	config.State.Path = t.TempDir()
 	config.Pricing.Refresh = true // Nothing runs, so nobody is asked.
+	config.Claim.Bucket = "claims"
 	no := false
 	f := flags{telemetry: "/metrics", web: &web.FlagConfig{WebListenAddresses: &[]string{}, WebSystemdSocket: &no}}
 	a, err := newApp(f, config, aws.Config{}, slog.New(slog.DiscardHandler), time.Now)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vpcflow/vpcflow_exporter/internal/awstest"
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
@@ -44,6 +45,40 @@ func TestStateFull(t *testing.T) {
 	s.pass(time.Minute)
 	d.await(processed, 1).check(t, map[string]float64{`vpcflow_records_total{disposition="no_data"}`: 2000})
 	s.depth(0, 0)
+}
+
+// TestStateFullUnderClaim has the state full when a file is claimed: its replica counts it once there is space again, with no message about it.
+func TestStateFullUnderClaim(t *testing.T) {
+	t.Parallel()
+	s := newClaimStand(t)
+	s.config.State.Path = smallFileSystem(t)
+	s.config.Workers = 1
+	owner := s.owner()
+	d := s.start()
+	d.ready(http.StatusOK, "OK")
+	ballast := filepath.Join(s.config.State.Path, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
+	}
+	text := []byte("account-id interface-id srcaddr dstaddr bytes end log-status\n")
+	for i := range 2000 {
+		text = fmt.Appendf(text, "123456789012 eni-%05x - - - 1773480359 NODATA\n", i)
+	}
+	s.deliver(logKey("1"), flowgen.Gzip(text))
+	d.await(returned, 1).nothingCounted(t)
+	if got, done := s.claim(logKey("1")); got != owner || done {
+		t.Errorf("got a claim of %q, done %t", got, done)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	d.ready(http.StatusOK, "OK")
+	s.send(awstest.TestEvent(testBucket)) // The worker is free after its poll.
+	d.await(processed, 1).check(t, map[string]float64{`vpcflow_records_total{disposition="no_data"}`: 2000})
+	s.waitFor("the claim", func() bool {
+		_, done := s.claim(logKey("1"))
+		return done
+	})
 }
 
 // smallFileSystem mounts a file system of 4 MiB, which takes the right to do so.

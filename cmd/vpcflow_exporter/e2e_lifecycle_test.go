@@ -381,6 +381,7 @@ flow_logs: {accounts: ["123456789012"], flow_log_ids: [fl-0a, fl-0b], max_age: 0
 pricing: {bytes_per_gb: 1000000000, overrides: {xx-nowhere-1: {nat_gb: 1}}}
 `)
 	durable := file("durable.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\nstate: {path: /var/lib/x}\n")
+	claiming := file("claiming.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\nstate: {path: /var/lib/x}\nclaim: {bucket: claims, prefix: p/}\n")
 	later := file("later.yaml", "sqs: {queue_url: 'http://127.0.0.1:9/q'}\nbackfill: {bucket: logs}\n")
 	taken := newStand(t, 0).start().app.address()
 	const local = "--web.listen-address=127.0.0.1:0"
@@ -402,6 +403,7 @@ pricing: {bytes_per_gb: 1000000000, overrides: {xx-nowhere-1: {nat_gb: 1}}}
 			"# - know the prices of 37 regions, for GB of 1000000000 bytes\n" +
 			"# - keep the totals in memory only: a restart begins anew, see docs/reliability.md\n# This is what", ""},
 		{"where a config keeps totals", []string{"--config.check", "--config.file=" + durable}, exitOK, `# - keep the totals and all that was learned in "/var/lib/x" over restarts`, ""},
+		{"where a config claims files", []string{"--config.check", "--config.file=" + claiming}, exitOK, "# - claim each file in s3://claims/p/, so that one of several replicas counts it\n", ""},
 		{"inspect without a state", []string{"--state.inspect", "--config.file=" + good}, exitFailure, "", "good.yaml sets no state.path"},
 		{"config of a later version", []string{"--config.check", "--config.file=" + later}, exitOK, "bucket: logs", later + ": backfill has no effect in this version"},
 		{"bad config", []string{"--config.check", "--config.file=" + bad}, exitFailure, "", bad + `:2: unknown key "worker", did you mean "workers"?`},

@@ -99,6 +99,11 @@ var importRules = map[string]importRule{
 		libs:   []string{"aws core", "aws s3", "client"},
 		reason: "a store opens one object as a stream and knows nothing of queues or of what is in it",
 	},
+	"collector/claim": {
+		own:    []string{"collector/objstore", "internal/backoff"},
+		libs:   []string{"aws core", "aws s3", "client"},
+		reason: "a claim is an object about a file; what is in the file and what becomes of it is the pipeline's business",
+	},
 	"collector/classifier": {
 		own:    []string{"collector/flowlog"},
 		reason: "what a record is depends on the record and on what was learned, on nothing outside",
@@ -124,7 +129,7 @@ var importRules = map[string]importRule{
 	"collector/pipeline": {
 		own: []string{
 			"collector/queue", "collector/s3event", "collector/objstore", "collector/flowlog", "collector/classifier",
-			"collector/topn", "collector/aggregator", "collector/doctor", "collector/state", "collector/enrich", "pricing",
+			"collector/topn", "collector/aggregator", "collector/claim", "collector/doctor", "collector/state", "collector/enrich", "pricing", "internal/backoff",
 		},
 		libs:   []string{"client", "lru"},
 		reason: "the pipeline drives the stages and leaves AWS to queue and objstore",

@@ -85,9 +85,9 @@ func (r *reloader) apply() error {
 		return err
 	}
 	old := r.config()
-	if old.SQS != next.SQS || old.Workers != next.Workers || old.State != next.State {
-		r.app.logger.Warn("Changes of sqs, workers and state take effect at the next start")
-		next.SQS, next.Workers, next.State = old.SQS, old.Workers, old.State
+	if old.SQS != next.SQS || old.Workers != next.Workers || old.State != next.State || old.Claim != next.Claim {
+		r.app.logger.Warn("Changes of sqs, workers, state and claim take effect at the next start")
+		next.SQS, next.Workers, next.State, next.Claim = old.SQS, old.Workers, old.State, old.Claim
 		stages.enrich.IPRangesCopy = rangesCopy(next)
 	}
 	if err := r.app.enricher.Reconfigure(stages.enrich); err != nil {

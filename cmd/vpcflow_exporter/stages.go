@@ -193,7 +193,6 @@ func unsupported(c Config) []string {
 		key       string
 		got, want any
 	}{
-		{"claim", c.Claim, defaults.Claim},
 		{"backfill", c.Backfill, defaults.Backfill},
 	} {
 		if !reflect.DeepEqual(section.got, section.want) {

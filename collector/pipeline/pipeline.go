@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
+	"github.com/vpcflow/vpcflow_exporter/collector/claim"
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
 	"github.com/vpcflow/vpcflow_exporter/collector/doctor"
 	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
@@ -64,6 +65,8 @@ type Pipeline struct {
 	formats    formatLog
 	refused    refusedFiles
 	stateRetry time.Duration
+	claims     *claim.Claims // claims is nil where replicas do not coordinate.
+	unfinished *unfinished
 }
 
 // New returns a pipeline that does nothing before Run. Queue is nil where files come from elsewhere.
@@ -100,6 +103,10 @@ func (p *Pipeline) Run(ctx context.Context) {
 		free <- newWorker(p)
 	}
 	var busy sync.WaitGroup
+	if p.claims != nil {
+		first := <-free
+		busy.Go(func() { p.finishClaims(ctx, work, free, first) })
+	}
 	for ctx.Err() == nil {
 		p.receive(ctx, work, free, &busy)
 	}
@@ -109,6 +116,7 @@ func (p *Pipeline) Run(ctx context.Context) {
 	expired := time.AfterFunc(grace-min(grace/4, shutdownReserve), func() { drop(errShutdown) })
 	defer expired.Stop()
 	busy.Wait()
+	p.reportUnfinished()
 }
 
 // shutdownReserve is the most that is kept of the grace period for what follows the last file.
@@ -242,6 +250,7 @@ var errOtherContent = fmt.Errorf("%w: the key as it is written has another ETag"
 // readObject reads the object that the key names, if announced only with the ETag of the notification.
 func (w *worker) readObject(ctx context.Context, object s3event.Object, announced bool) (aggregator.File, error) {
 	p, config := w.pipeline, w.pipeline.config.Load()
+	w.source = object
 	origin, err := p.wanted(config, object)
 	if err != nil {
 		return aggregator.File{}, err
@@ -250,12 +259,16 @@ func (w *worker) readObject(ctx context.Context, object s3event.Object, announce
 	if p.aggregator.Known(file.Identity) {
 		return file, errDuplicate
 	}
+	if err := w.mayRead(ctx, object); err != nil {
+		return file, err
+	}
 	body, err := p.store.Open(ctx, object)
 	if err != nil {
 		return file, err
 	}
 	w.prepare(config)
 	file.Identity = identityRead(object, body)
+	w.source.ETag = body.ETag()
 	switch {
 	case announced && object.ETag != "" && object.ETag != body.ETag():
 		// In S3 itself a key that happens to look like the encoding of another one.

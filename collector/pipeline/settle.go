@@ -44,6 +44,13 @@ func (p *Pipeline) settle(ctx context.Context, m *queue.Message, failures []fail
 func (p *Pipeline) settleFailed(ctx context.Context, m *queue.Message, failures []failure) {
 	transient, mendable := false, false
 	for _, f := range failures {
+		if foreign, ok := errors.AsType[foreignError](f.err); ok {
+			// Only its owner, or an operator who knows that there is none any more, can change that.
+			p.logger.Warn("Deferred file that another replica has claimed", "bucket", f.object.Bucket, "key", f.object.Key, "owner", foreign.Owner,
+				"claim", foreign.Key, "receive_count", m.ReceiveCount)
+			mendable = true
+			continue
+		}
 		p.logger.Warn("Failed file", "err", f.err, "receive_count", m.ReceiveCount)
 		switch {
 		case objstore.Transient(f.err), errors.Is(f.err, aggregator.ErrNotWritten):

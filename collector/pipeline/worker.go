@@ -21,6 +21,9 @@ type worker struct {
 	reader   *flowlog.Reader
 	delta    *aggregator.Delta
 	record   flowlog.Record
+	source   s3event.Object // source is the object that is read, with the ETag of what was read.
+	// redelivered says that the message has been received before.
+	redelivered bool
 }
 
 func newWorker(p *Pipeline) *worker { return &worker{pipeline: p} }
@@ -98,6 +101,7 @@ func (w *worker) file(ctx context.Context, m *queue.Message, object s3event.Obje
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	w.redelivered = m.ReceiveCount > 1
 	file, err := w.read(ctx, object)
 	if ctx.Err() != nil {
 		// Somebody else owns the message now, or the shutdown grace is over: nothing of the file may count.
@@ -105,17 +109,27 @@ func (w *worker) file(ctx context.Context, m *queue.Message, object s3event.Obje
 	}
 	committed := false
 	if err == nil {
-		committed, err = p.aggregator.Commit(file, w.delta)
+		committed, err = w.commit(ctx, file)
 	}
 	var skipped errSkipped
+	var claimed claimError
 	switch {
 	case committed:
 		p.committed(m, object, file, w.delta)
-		return nil
+		return w.finishClaim(ctx, file)
 	case err == nil, errors.Is(err, errDuplicate):
 		p.logger.Debug("Duplicate file", "bucket", object.Bucket, "key", object.Key)
 		p.aggregator.CountFile(aggregator.Duplicate, "")
+		return w.finishClaim(ctx, file)
+	case errors.Is(err, errCounted):
+		p.logger.Debug("Duplicate file, counted by a replica", "bucket", object.Bucket, "key", object.Key)
+		p.aggregator.CountFile(aggregator.Duplicate, "")
 		return nil
+	case isDeferred(err):
+		return err
+	case errors.As(err, &claimed):
+		p.aggregator.CountFile(aggregator.Failed, "claim")
+		return err
 	case errors.As(err, &skipped):
 		p.logger.Debug("Skipped file", "bucket", object.Bucket, "key", object.Key, "reason", string(skipped))
 		p.aggregator.CountFile(aggregator.Skipped, "")

@@ -329,6 +329,9 @@ func (v *verifier) records(e element, each func(element) error) error {
 
 // about takes what the file says of itself.
 func (v *verifier) about(key, value []byte) error {
+	if string(key) == ownerKey && len(value) == ownerBytes {
+		return nil
+	}
 	if string(key) != schemaKey || len(value) != 1 {
 		return damagedf("%q is unknown in %q", key, aboutBucket)
 	}

@@ -53,7 +53,7 @@ func NewS3(opts Options) *S3 {
 	s := &S3{region: opts.Region, now: opts.Now, requests: map[string]int{}}
 	clock := timeSource(opts.Now)
 	s.backend = s3mem.New(s3mem.WithTimeSource(clock))
-	s.handler = gofakes3.New(s.backend, gofakes3.WithTimeSource(clock)).Server()
+	s.handler = &oneWrite{next: gofakes3.New(s.backend, gofakes3.WithTimeSource(clock)).Server()}
 	return s
 }
 
@@ -73,6 +73,8 @@ func (s *S3) Requests(operation string) int {
 
 // ServeHTTP answers one S3 request.
 func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// A client that S3 has refused because of its clock learns of S3's by this.
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	request := S3Request{
 		Operation: s3Operation(r, bucket, key),

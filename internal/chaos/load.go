@@ -31,13 +31,26 @@ type load struct {
 // trafficAge is how old the traffic is: its closing files are younger, and none may be of the future.
 const trafficAge = 26 * time.Hour
 
-// newLoad makes the scenario of a seed.
+// newLoad makes the scenario of a seed, with messages that never succeed.
 func newLoad(c *cloud, rng *rand.Rand, seed uint64, files int) (*load, error) {
+	l, err := newGoodLoad(c, rng, seed, files, flowgen.Options{})
+	if err != nil {
+		return nil, err
+	}
+	const traffic = 1
+	odd, err := l.odd()
+	l.phases[traffic] = l.shuffled(append(l.phases[traffic], odd...))
+	return l, err
+}
+
+// newGoodLoad makes the scenario of a seed.
+func newGoodLoad(c *cloud, rng *rand.Rand, seed uint64, files int, options flowgen.Options) (*load, error) {
 	const rowsPerFile, rowsPerConversation = 16, 10
-	begin := time.Now().UTC().Truncate(time.Hour).Add(-trafficAge)
+	options.Conversations = max(files*rowsPerFile/rowsPerConversation, 80)
+	options.Start = time.Now().UTC().Truncate(time.Hour).Add(-trafficAge)
 	l := &load{
 		rng: rng, cloud: c, files: map[string]flowgen.File{}, keys: map[string][]string{}, bad: map[string]bool{},
-		scenario: flowgen.Random(seed, flowgen.Options{Conversations: max(files*rowsPerFile/rowsPerConversation, 80), Start: begin}),
+		scenario: flowgen.Random(seed, options),
 	}
 	s := l.scenario
 	l.want.ledger = s.Ledger
@@ -48,10 +61,7 @@ func newLoad(c *cloud, rng *rand.Rand, seed uint64, files int) (*load, error) {
 		}
 		l.phases = append(l.phases, messages)
 	}
-	const traffic = 1
-	odd, err := l.odd()
-	l.phases[traffic] = l.shuffled(append(l.phases[traffic], odd...))
-	return l, err
+	return l, nil
 }
 
 // anyLevel returns one of several ways to store a text: other bytes, and the same lines.

@@ -39,6 +39,7 @@ func start(ctx context.Context, cmd *exec.Cmd, log io.Writer) (*process, error) 
 		return nil, fmt.Errorf("start exporter: %w", err)
 	}
 	cmd.Stdout, cmd.Stderr = in, in
+	dieWithParent(cmd)
 	if err := errors.Join(cmd.Start(), in.Close()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start exporter: %w", err), out.Close())
 	}

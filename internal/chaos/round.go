@@ -350,6 +350,7 @@ func (r *round) revive(ctx context.Context, k kill) error {
 func (r *round) stillborn() error {
 	command := r.command()
 	command.Stdout, command.Stderr = r.log, r.log
+	dieWithParent(command)
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("start exporter: %w", err)
 	}

@@ -68,7 +68,7 @@ func (t *totals) sample(name string, l map[string]string, value float64) {
 		t.inflated = n
 	case "vpcflow_held_records":
 		t.held = n
-	case "go_goroutines", "process_open_fds", "process_resident_memory_bytes", "vpcflow_state_size_bytes":
+	case "vpcflow_claims_unfinished", "go_goroutines", "process_open_fds", "process_resident_memory_bytes", "vpcflow_state_size_bytes":
 		t.gauges[name] = value
 	}
 }
@@ -121,4 +121,22 @@ func fallen[K comparable](lines []string, name string, before, after map[K]uint6
 		}
 	}
 	return lines
+}
+
+// add adds the page of another replica.
+func (t *totals) add(o totals) {
+	t.processed += o.processed
+	t.inflated += o.inflated
+	t.held += o.held
+	addAll(t.ledger.NATBytes, o.ledger.NATBytes)
+	addAll(t.ledger.Bytes, o.ledger.Bytes)
+	addAll(t.ledger.Packets, o.ledger.Packets)
+	addAll(t.ledger.Records, o.ledger.Records)
+	addAll(t.ledger.ObservedBytes, o.ledger.ObservedBytes)
+}
+
+func addAll[K comparable](to, from map[K]uint64) {
+	for k, n := range from {
+		to[k] += n
+	}
 }

@@ -65,6 +65,7 @@ func (s *site) config(scenario flowgen.Scenario) string {
 	for _, g := range scenario.NATGateways {
 		fmt.Fprintf(&b, "    - {eni: %q, id: %q, name: %q}\n", g.ENI, g.ID, g.Name)
 	}
+	b.WriteString(s.settings)
 	return b.String()
 }
 

@@ -64,6 +64,8 @@ type site struct {
 	// messages are those that the queue must get, as far as they are known.
 	messages int
 	batch    []awstest.Object
+	// settings are added to the daemon's configuration.
+	settings string
 }
 
 // newSite makes a bucket and its queues, of names that no other site has. A message becomes a dead letter when it was received so often and would be again.

@@ -27,6 +27,7 @@ var suite = []struct {
 	{"dead_letters", 1, testDeadLetters},
 	{"restart", 5, testRestart},
 	{"missing", 5, testMissing},
+	{"claims", 5, testClaims},
 }
 
 // runSuite runs the parts of the suite that are named, or all, each on what it gets from serve.
