@@ -145,6 +145,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectTraffic(e, s)
 	c.collectNAT(e, s)
 	c.collectTop(e, s)
+	c.collectSourceInfo(e, s)
 	c.collectInfo(e, s)
 	c.collectPrices(e, s)
 	c.collectReading(e, s)

@@ -32,7 +32,7 @@ func (b book) Network(addr netip.Addr) string { return b[addr.String()].Network 
 
 type price struct{}
 
-func (price) NATPrice(string, string) (aggregator.Price, bool) {
+func (price) NATPrice(string, string, string) (aggregator.Price, bool) {
 	return aggregator.Price{USDPerGB: 0.05, BytesPerGB: 1e9}, true
 }
 

@@ -7,6 +7,7 @@ type topMetrics struct {
 	destinationBytes, destinationCost metric
 	sourceBytes, sourceCost           metric
 	pairBytes                         metric
+	sourceInfo                        metric
 }
 
 func (c *Collector) describeTop() {
@@ -26,6 +27,9 @@ func (c *Collector) describeTop() {
 		pairBytes: c.counter("pair_nat_bytes_total",
 			"Bytes that NAT gateways forwarded, by client and remote address: the largest pairs; source and destination other are all the rest. Adds up to vpcflow_nat_bytes_total."+chosen,
 			"nat_gateway", "direction", "source", "destination"),
+		sourceInfo: c.gauge("source_info",
+			"What is known of a source that has series of its own, from the rows of its own network interface; of one that several clients share, what they have in common. Always 1; take the maximum over replicas.",
+			"nat_gateway", "source", "instance_id", "subnet_id", "az_id", "interface_id", "ecs_cluster", "ecs_service", "asg_tag", "instance_tag", "interface_tag", "network"),
 	}
 }
 
@@ -51,5 +55,32 @@ func (c *Collector) collectTop(e emitter, s *aggregator.Snapshot) {
 	for m := range s.Pairs() {
 		l := m.Labels
 		e.counter(c.top.pairBytes, float64(m.Value), m.Created, l.NATGateway, l.Direction.String(), l.Source.Label(), l.Destination.Label())
+	}
+}
+
+// collectSourceInfo describes each source of the page once, and those of all others.
+func (c *Collector) collectSourceInfo(e emitter, s *aggregator.Snapshot) {
+	done := make(map[aggregator.SourceCostLabels]struct{})
+	describe := func(gateway string, source aggregator.End) {
+		key := aggregator.SourceCostLabels{NATGateway: gateway, Source: source}
+		if _, ok := done[key]; ok {
+			return
+		}
+		done[key] = struct{}{}
+		w, known := s.SourceInfo[key]
+		if !known && source != (aggregator.End{}) {
+			return // After a restart, until it is seen again.
+		}
+		network := ""
+		if c.names != nil {
+			network = SourceNetwork(c.names, source)
+		}
+		e.gauge(c.top.sourceInfo, 1, gateway, source.Label(), w.InstanceID, w.SubnetID, w.AZID, w.InterfaceID, w.ECSCluster, w.ECSService, w.ASGTag, w.InstanceTag, w.InterfaceTag, network)
+	}
+	for m := range s.Sources() {
+		describe(m.Labels.NATGateway, m.Labels.Source)
+	}
+	for m := range s.Pairs() {
+		describe(m.Labels.NATGateway, m.Labels.Source)
 	}
 }

@@ -105,6 +105,7 @@ func countAll(files []string, workers int) (result, error) {
 		reader, delta := flowlog.NewReader(flowlog.Config{}), aggregator.NewDelta(networks, deltaKeys)
 		return func(name string, file io.Reader) error {
 			delta.Reset(networks)
+			delta.Watch(a.Watch())
 			n, err := each(reader, file, delta.Add)
 			if err != nil {
 				return err
@@ -144,4 +145,4 @@ func each(reader *flowlog.Reader, file io.Reader, add func(*flowlog.Record)) (re
 // noPrices prices nothing: what is measured ends before the dollars.
 type noPrices struct{}
 
-func (noPrices) NATPrice(string, string) (aggregator.Price, bool) { return aggregator.Price{}, false }
+func (noPrices) NATPrice(string, string, string) (aggregator.Price, bool) { return aggregator.Price{}, false }

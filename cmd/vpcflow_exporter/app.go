@@ -90,7 +90,7 @@ func newApp(f flags, config Config, cloud aws.Config, logger *slog.Logger, now f
 
 // openAggregator makes the aggregator, from its durable state if there is one.
 func (a *app) openAggregator(config Config, stages stages, now func() time.Time) (err error) {
-	stages.aggregator.Services = a.services
+	stages.aggregator.Services, stages.aggregator.Network = a.services, a.network
 	pricer := pipeline.NewPricer(a.book, a.logger.With("component", "pipeline"))
 	if config.State.Path == "" {
 		a.aggregator = aggregator.New(stages.aggregator, pricer, now)

@@ -424,6 +424,6 @@ func sums(counts map[string]uint64) string {
 // flatPrice is a Pricer for bytes that nobody pays for.
 type flatPrice struct{}
 
-func (flatPrice) NATPrice(string, string) (aggregator.Price, bool) {
+func (flatPrice) NATPrice(string, string, string) (aggregator.Price, bool) {
 	return aggregator.Price{USDPerGB: 1, BytesPerGB: 1 << 30}, true
 }

@@ -39,3 +39,9 @@ func (n names) Network(addr netip.Addr) string {
 	name, _ := n.enricher.Networks().Lookup(a.Hi, a.Lo)
 	return name
 }
+
+// network returns the operator's name for the network of an address.
+func (a *app) network(addr flowlog.Addr) string {
+	name, _ := a.enricher.Networks().Lookup(addr.Hi, addr.Lo)
+	return name
+}

@@ -99,7 +99,7 @@ func (r *reloader) apply() error {
 	}
 	warnUnsupported(next, r.app.logger)
 	r.app.book.Reconfigure(stages.prices)
-	stages.aggregator.Services = r.app.services
+	stages.aggregator.Services, stages.aggregator.Network = r.app.services, r.app.network
 	r.app.aggregator.Reconfigure(stages.aggregator)
 	r.app.pipeline.Reconfigure(stages.pipeline)
 	r.current.Store(&next)

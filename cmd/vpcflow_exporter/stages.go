@@ -80,7 +80,7 @@ func aggregatorConfig(c Config) aggregator.Config {
 	config.HeldKeys = c.Limits.DeltaKeys
 	config.MaxAge = c.FlowLogs.MaxAge
 	config.Top = aggregator.TopConfig{
-		Destinations: c.Top.Destinations, Sources: c.Top.Sources, Pairs: c.Top.Pairs, Hold: c.Top.Hold, Idle: c.Top.Idle,
+		Destinations: c.Top.Destinations, Sources: c.Top.Sources, Pairs: c.Top.Pairs, Hold: c.Top.Hold, Idle: c.Top.Idle, SourceKey: c.Top.SourceKey,
 	}
 	for _, g := range c.FlowLogs.NATGateways {
 		config.NATGateways = append(config.NATGateways, aggregator.Gateway{ENI: g.ENI, ID: g.ID, Name: g.Name})

@@ -129,8 +129,11 @@ func (c *counting) page() string {
 }
 
 // mayVary says whether a line of a page depends on the order of rows within a file, which is that of maps: whether a series of one of the largest appears with the first bytes of a file,
-// or with the next ones, which it is given.
+// or with the next ones, which it is given; or whether a source has been seen since a restart, without which nothing is said of it.
 func mayVary(line string) bool {
+	if strings.HasPrefix(line, "vpcflow_source_info{") {
+		return true
+	}
 	largest := strings.Contains(line, "destination=") && !strings.Contains(line, `destination="other"`) || strings.Contains(line, "source=") && !strings.Contains(line, `source="other"`)
 	return largest && (strings.Contains(line, "_created{") || strings.HasSuffix(line, " 0.0\n"))
 }

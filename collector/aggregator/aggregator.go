@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/classifier"
+	"github.com/vpcflow/vpcflow_exporter/collector/flowlog"
 )
 
 // Gateway is a NAT gateway of the configuration. In the logs ENI identifies a zonal gateway and ID a regional
@@ -39,10 +40,10 @@ type Price struct {
 	BytesPerGB float64
 }
 
-// A Pricer knows the price of a GB through a NAT gateway, named by its region and by the value of the label nat_gateway. Without a price it says false: the bytes
+// A Pricer knows the price of a GB through a NAT gateway, named by the account that pays it, its region and the value of the label nat_gateway. Without a price it says false: the bytes
 // are then counted as unpriced. It must be safe for concurrent use and quick.
 type Pricer interface {
-	NATPrice(region, gateway string) (Price, bool)
+	NATPrice(account, region, gateway string) (Price, bool)
 }
 
 // Config is what an operator sets. It may be replaced while the aggregator runs.
@@ -59,6 +60,8 @@ type Config struct {
 	// Services returns the services of addresses as they are known now, for flow logs that do not name them; nil, as what it returns may be, is none. It must be safe for
 	// concurrent use. It is asked once per file: all of its rows are resolved by one table.
 	Services func() Services
+	// Network returns the operator's name for the network of an address, as a label, "" if there is none; nil knows none. It must be safe for concurrent use and quick.
+	Network func(flowlog.Addr) string
 	// Explain makes the aggregator remember what it has counted each key as, for its method Explain. That is not bounded.
 	Explain bool
 }
@@ -123,6 +126,7 @@ type Aggregator struct {
 	totals   totals
 	tops     tops
 	verdicts verdicts
+	sources  sourceNames
 	watch    atomic.Pointer[Watch]
 	unseen   bool // unseen: something has been counted with the path unseen_middlebox.
 }
@@ -180,7 +184,7 @@ func (a *Aggregator) empty() {
 	a.clocks = make(map[place]int64)
 	a.newest, a.pruned, a.heldKeys = 0, 0, 0
 	a.totals = totals{limit: a.config.Series}
-	a.tops, a.unseen = newTops(a.config.Top, a.now()), false
+	a.tops, a.unseen, a.sources = newTops(a.config.Top, a.now()), false, sourceNames{}
 	a.unwritten = nil
 	if a.journal != nil {
 		a.track()
@@ -202,6 +206,7 @@ func (a *Aggregator) configure() {
 	a.totals.limit = a.config.Series
 	a.tops.reconfigure(a.config.Top)
 	a.tops.moved = true
+	clear(a.sources.known)
 	a.tops.begin(a.now())
 	for _, n := range a.interfaces {
 		n.gateway = a.configured(n.name)

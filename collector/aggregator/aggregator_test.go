@@ -23,7 +23,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // fixedPrice prices every region but "mars-1", in decimal gigabytes so that sums can be read.
 type fixedPrice float64
 
-func (p fixedPrice) NATPrice(region, _ string) (aggregator.Price, bool) {
+func (p fixedPrice) NATPrice(_, region, _ string) (aggregator.Price, bool) {
 	return aggregator.Price{USDPerGB: float64(p), BytesPerGB: 1e9}, region != "mars-1"
 }
 

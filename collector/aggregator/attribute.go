@@ -27,7 +27,7 @@ func (a *Aggregator) attribute(n *netInterface, key remoteKey, class classifier.
 		a.countDestination(p, key.remote, bytes, now)
 	}
 	if p.gateway != "" && class.Direction == classifier.Ingress && hidesRemote(key.shape) {
-		a.countSource(p, key.remote, bytes, now) // The remote of such a row is the client.
+		a.countSource(n, p, key.remote, bytes, now) // The remote of such a row is the client.
 	}
 }
 
@@ -78,13 +78,18 @@ func (a *Aggregator) countDestination(p *posting, remote flowlog.Addr, bytes uin
 }
 
 // countSource gives forwarded rows, which are among the others, to their client.
-func (a *Aggregator) countSource(p *posting, client flowlog.Addr, bytes uint64, now time.Time) {
+func (a *Aggregator) countSource(n *netInterface, p *posting, client flowlog.Addr, bytes uint64, now time.Time) {
 	if client.IsZero() || bytes == 0 {
 		return
 	}
 	top, t := a.tops.sources, &a.totals
-	id := source{p.gateway, a.sourceEnd(client)}
+	named := a.source(n, client)
+	id := source{p.gateway, named.end}
 	at := top.Add(id, bytes)
+	if at == topn.Nowhere {
+		return
+	}
+	a.sources.describe(id, named.workload)
 	line := sourceLine{SourceLabels: SourceLabels{p.gateway, p.bytes.Direction, id.end}}
 	if top.Counts(at, line) {
 		*t.sources.at(line.SourceLabels, now) += bytes
@@ -101,20 +106,23 @@ func (a *Aggregator) countSource(p *posting, client flowlog.Addr, bytes uint64, 
 }
 
 // countPair gives forwarded rows, which are among the others, to their client and remote.
-func (a *Aggregator) countPair(p *posting, client, remote flowlog.Addr, bytes uint64, now time.Time) {
+func (a *Aggregator) countPair(n *netInterface, p *posting, client, remote flowlog.Addr, bytes uint64, now time.Time) {
 	if client.IsZero() || remote.IsZero() || bytes == 0 {
 		return
 	}
-	id := pair{p.gateway, a.sourceEnd(client), End{Address: remote}}
+	named := a.source(n, client)
+	id := pair{p.gateway, named.end, End{Address: remote}}
+	at := a.tops.pairs.Add(id, bytes)
+	if at == topn.Nowhere {
+		return
+	}
+	a.sources.describe(source{p.gateway, named.end}, named.workload)
 	labels := PairLabels{p.gateway, p.bytes.Direction, id.source, id.destination}
-	if a.tops.pairs.Count(id, labels, bytes) {
+	if a.tops.pairs.Counts(at, labels) {
 		*a.totals.pairs.at(labels, now) += bytes
 		*a.totals.pairs.at(PairLabels{NATGateway: p.gateway, Direction: p.bytes.Direction}, now) -= bytes
 	}
 }
-
-// sourceEnd returns what a client is counted as.
-func (a *Aggregator) sourceEnd(client flowlog.Addr) End { return End{Address: client} }
 
 // countSources gives the rows of a settling to their clients. The table of clients does not know the remotes, so it says whose the rows of a shape are only if all of them
 // have the same class. A client's rows are given once: what is left of the table while others wait is evidence.
@@ -132,7 +140,7 @@ func (a *Aggregator) countSources(n *netInterface, now time.Time) {
 		}
 		if n.isClient(key, v) {
 			if p, bytes, ok := v.forwarded(sourceDirection(key.shape, v)); ok && v.ofClient <= bytes {
-				a.countSource(p, key.client, c.Bytes, now)
+				a.countSource(n, p, key.client, c.Bytes, now)
 			}
 		}
 		clients[key] = Counts{}

@@ -161,6 +161,7 @@ func (a *Aggregator) apply(file File, d *Delta, group map[fileHash]fileHour) boo
 	}
 	group[id] = hourOf(file, a.config.MaxAge, a.now())
 	a.verdicts.clear(true)
+	clear(a.sources.known)
 	touched, parts, plans := a.absorb(file, d)
 	for n := range touched {
 		a.learn(n)

@@ -114,6 +114,23 @@ type Watch struct {
 
 const keptMarks = 1 << 13
 
+// keep adds a pair. A delta does not know what clients are called, so a name stands for all clients of a remote.
+func (w *Watch) keep(p pair) {
+	p.source.Name = ""
+	w.kept[p] = struct{}{}
+	word, bit := mark(p.source.Address, p.destination.Address)
+	w.marks[word] |= bit
+}
+
+// keeps says whether a pair is to be kept.
+func (w *Watch) keeps(gateway string, client, remote flowlog.Addr) bool {
+	if word, bit := mark(client, remote); w.marks[word]&bit == 0 {
+		return false
+	}
+	_, kept := w.kept[pair{gateway, End{Address: client}, End{Address: remote}}]
+	return kept
+}
+
 // mark returns the place of a pair's mark.
 func mark(client, remote flowlog.Addr) (word int, bit uint64) {
 	h := (client.Hi ^ client.Lo*fibonacci ^ remote.Hi ^ remote.Lo<<32 ^ remote.Lo>>32) * fibonacci % (1 << 63) >> (63 - 13)
@@ -148,9 +165,7 @@ func (a *Aggregator) publishWatch() {
 	a.tops.moved = false
 	w.kept = make(map[pair]struct{})
 	for identity := range a.tops.pairs.Identities() {
-		w.kept[identity.Key] = struct{}{}
-		word, bit := mark(identity.Key.source.Address, identity.Key.destination.Address)
-		w.marks[word] |= bit
+		w.keep(identity.Key)
 	}
 	a.watch.Store(w)
 }
@@ -170,11 +185,8 @@ func (d *Delta) addPair(remote, client, bytes uint64) {
 func (d *Delta) keepsPair(slot *pairSlot) bool {
 	g, remote := d.remotes.split(slot.remote)
 	_, client := d.clients.split(slot.client)
-	if word, bit := mark(client, remote); d.watch.marks[word]&bit == 0 {
-		return false
-	}
-	_, kept := d.watch.kept[pair{d.interfaces[d.groups[g-1].iface].name.label(), End{Address: client}, End{Address: remote}}]
-	return kept
+	gateway := &d.interfaces[d.groups[g-1].iface].name
+	return d.watch.keeps(gateway.label(), client, remote) || d.watch.keeps(gateway.label(), flowlog.Addr{}, remote)
 }
 
 // mayBeForwarded says whether rows of a shape may be ones that a NAT gateway has forwarded, and name their client and remote.

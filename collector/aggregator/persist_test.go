@@ -187,7 +187,7 @@ func diff(got, want map[journalKey]string) string {
 
 type euroPrice struct{}
 
-func (euroPrice) NATPrice(region, _ string) (Price, bool) {
+func (euroPrice) NATPrice(_, region, _ string) (Price, bool) {
 	return Price{USDPerGB: 0.05, BytesPerGB: 1e9}, !strings.HasPrefix(region, "cn-")
 }
 

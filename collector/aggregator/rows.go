@@ -20,7 +20,7 @@ func (a *Aggregator) countRows(d *Delta, parts []part, plans []groupPlan) {
 		group, remote := d.remotes.split(slot.remote)
 		if p := groups[group-1].pairs; p != nil {
 			_, client := d.clients.split(slot.client)
-			a.countPair(p, client, remote, slot.bytes, now)
+			a.countPair(parts[d.groups[group-1].iface].netInterface, p, client, remote, slot.bytes, now)
 		}
 	}
 }

@@ -19,6 +19,8 @@ type Snapshot struct {
 	DecompressedBytes uint64
 	DeltaFolds        uint64
 	Gateways          []GatewayInfo
+	// SourceInfo is what is known of sources on the page. It must not be changed.
+	SourceInfo map[SourceCostLabels]Workload
 
 	packets  view[PacketLabels, uint64]
 	bytes    view[ByteLabels, uint64]
@@ -118,6 +120,7 @@ func (a *Aggregator) publish() {
 		s.Held.add(n.held.counts)
 	}
 	s.Gateways = a.gatewayInfos()
+	s.SourceInfo = a.sourceInfo()
 	a.snapshot.Store(s)
 	a.publishWatch()
 }

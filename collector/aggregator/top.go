@@ -67,13 +67,15 @@ type TopConfig struct {
 	Destinations, Sources, Pairs int           // So many of each count into series of their own at a time.
 	Hold                         time.Duration // Hold is how long a new series shows 0 before it counts. It has to exceed the interval of scrapes.
 	Idle                         time.Duration // Idle is how long a series stays that does not count any more.
+	// SourceKey is what a client is called by: the first of these that it has, its address if none.
+	SourceKey []SourceKind
 
 	seed uint64 // seed of the sketches; 0 is a random one, which nobody can aim at.
 }
 
 // DefaultTopConfig returns the documented defaults.
 func DefaultTopConfig() TopConfig {
-	return TopConfig{Destinations: 100, Sources: 50, Pairs: 100, Hold: 2 * time.Minute, Idle: 24 * time.Hour}
+	return TopConfig{Destinations: 100, Sources: 50, Pairs: 100, Hold: 2 * time.Minute, Idle: 24 * time.Hour, SourceKey: DefaultSourceKey()}
 }
 
 // Series below one identity. A destination has one for each direction, path and service.

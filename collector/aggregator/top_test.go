@@ -68,6 +68,7 @@ func TestWhoIsCounted(t *testing.T) {
 			destination cost eu-west-3 203.0.113.5 0.00265
 			destination eu-west-3 egress nat unknown 203.0.113.5 3e+06
 			destination eu-west-3 ingress nat unknown 203.0.113.5 5e+07
+			info eni-nat 10.0.1.5 eni-cli i-1 1
 			pair eni-nat egress 10.0.1.5 203.0.113.5 1e+06
 			pair eni-nat egress 10.0.1.6 203.0.113.5 2e+06
 			pair eni-nat ingress 10.0.1.5 203.0.113.5 5e+07
@@ -131,6 +132,7 @@ func TestWhoIsCounted(t *testing.T) {
 			destination cost eu-west-3 203.0.113.5 0.00015
 			destination eu-west-3 egress nat unknown 203.0.113.5 1e+06
 			destination eu-west-3 ingress nat unknown 203.0.113.5 2e+06
+			info unknown 10.0.1.5 eni-cli i-1 1
 			pair unknown egress 10.0.1.5 203.0.113.5 1e+06
 			pair unknown ingress 10.0.1.5 203.0.113.5 2e+06
 			source cost unknown 10.0.1.5 0.00015
@@ -141,6 +143,23 @@ func TestWhoIsCounted(t *testing.T) {
 			load_balancer eni-lb - 10.0.1.5 10.0.1.6 10.0.1.5 10.0.1.6 2000000 egress -`, want: `
 			destination eu-west-3 egress igw_or_gateway_endpoint unknown 203.0.113.5 1e+06
 			destination eu-west-3 internal internal unknown other 2e+06`},
+		"workloads of several addresses": {header: "ecs-cluster-name ecs-service-name asg-tag " + fullHeader, config: gateway, rows: `
+			main web - eni-1 - vpc-1 10.0.1.5 203.0.113.5 10.0.1.5 203.0.113.5 1000000 egress 1 40000 443
+			main web - eni-2 - vpc-1 10.0.1.6 203.0.113.5 10.0.1.6 203.0.113.5 2000000 egress 1 40000 443
+			- - batch eni-3 i-3 vpc-1 10.0.1.7 203.0.113.5 10.0.1.7 203.0.113.5 4000000 egress 1 40000 443
+			- - - eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1000000 ingress - 40000 443
+			- - - eni-nat - vpc-1 10.0.1.6 10.0.0.220 10.0.1.6 203.0.113.5 2000000 ingress - 40000 443
+			- - - eni-nat - vpc-1 10.0.1.7 10.0.0.220 10.0.1.7 203.0.113.5 4000000 ingress - 40000 443`, want: `
+			destination cost eu-west-3 203.0.113.5 0.00035
+			destination eu-west-3 egress nat unknown 203.0.113.5 7e+06
+			info eni-nat asg:batch eni-3 i-3 asg=batch 1
+			info eni-nat ecs:main/web ecs=main/web 1
+			pair eni-nat egress asg:batch 203.0.113.5 4e+06
+			pair eni-nat egress ecs:main/web 203.0.113.5 3e+06
+			source cost eni-nat asg:batch 0.0002
+			source cost eni-nat ecs:main/web 0.00015
+			source eni-nat egress asg:batch 4e+06
+			source eni-nat egress ecs:main/web 3e+06`},
 		"a region without a price": {header: "region " + fullHeader, config: gateway, rows: `
 			mars-1 eni-nat - vpc-1 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1000000 ingress - 40000 443`, want: `
 			destination mars-1 egress nat unknown 203.0.113.5 1e+06
@@ -160,7 +179,7 @@ func TestWhoIsCounted(t *testing.T) {
 			if test.config.Vantage != "" {
 				config.Vantage = test.config.Vantage
 			}
-			if config.Top == (aggregator.TopConfig{}) {
+			if config.Top.Destinations+config.Top.Sources == 0 {
 				config.Top = aggregator.DefaultTopConfig()
 				config.Top.Hold = 0
 			}
@@ -176,12 +195,30 @@ func TestWhoIsCounted(t *testing.T) {
 				}
 				commitFile(t, a, file, watchedDelta(t, a, test.header, rows...))
 			}
+			after := ends(a)
+			for l, w := range a.Snapshot().SourceInfo {
+				if w != (aggregator.Workload{}) {
+					after[infoLine(l, w)] = 1
+				}
+			}
 			want := strings.ReplaceAll(strings.TrimSpace(test.want), "\t", "")
-			if got := endsGrowth(before, ends(a)); got != want {
+			if got := endsGrowth(before, after); got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 		})
 	}
+}
+
+// infoLine renders what is known of a source.
+func infoLine(l aggregator.SourceCostLabels, w aggregator.Workload) string {
+	line := strings.Join(strings.Fields(fmt.Sprintf("info %s %s %s %s", l.NATGateway, l.Source.Label(), w.InterfaceID, w.InstanceID)), " ")
+	if w.ECSService != "" {
+		line += " ecs=" + w.ECSCluster + "/" + w.ECSService
+	}
+	if w.ASGTag != "" {
+		line += " asg=" + w.ASGTag
+	}
+	return line
 }
 
 // TestHold commits the same bytes at different times: a series that has appeared counts from top.hold on, and its bytes are among the others until then.

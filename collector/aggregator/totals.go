@@ -214,7 +214,7 @@ func (t *totals) countNAT(p *posting, n *netInterface, key remoteKey, class clas
 	}
 	labels := NATLabels{n.name.account, n.name.region, gateway, class.Direction, key.service}
 	if class.Path == classifier.PathNAT {
-		if p.price, p.priced = prices.NATPrice(n.name.region, labels.NATGateway); !p.priced {
+		if p.price, p.priced = prices.NATPrice(n.name.account, n.name.region, labels.NATGateway); !p.priced {
 			unpriced, _ := admit(t, &t.unpriced, "vpcflow_unpriced_bytes_total", n.name.region, otherLabel, now)
 			*unpriced += c.Bytes
 		}

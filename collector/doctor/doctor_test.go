@@ -191,7 +191,7 @@ func TestSameWordsAsFormatInfo(t *testing.T) {
 
 type unpriced struct{}
 
-func (unpriced) NATPrice(string, string) (aggregator.Price, bool) { return aggregator.Price{}, false }
+func (unpriced) NATPrice(string, string, string) (aggregator.Price, bool) { return aggregator.Price{}, false }
 
 // randomFormat returns a format of what is required and a random subset of all other fields.
 func randomFormat(t *testing.T, rng *rand.Rand) *flowlog.Format {

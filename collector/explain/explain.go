@@ -96,7 +96,7 @@ func Explain(config Config, files []File, w Writer) error {
 // unpriced has no prices: an explanation is about bytes.
 type unpriced struct{}
 
-func (unpriced) NATPrice(string, string) (aggregator.Price, bool) { return aggregator.Price{}, false }
+func (unpriced) NATPrice(string, string, string) (aggregator.Price, bool) { return aggregator.Price{}, false }
 
 type explainer struct {
 	config     Config

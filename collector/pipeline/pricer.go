@@ -26,9 +26,9 @@ func NewPricer(book *pricing.Book, logger *slog.Logger) *Pricer {
 }
 
 // NATPrice implements aggregator.Pricer.
-func (p *Pricer) NATPrice(region, gateway string) (aggregator.Price, bool) {
+func (p *Pricer) NATPrice(account, region, gateway string) (aggregator.Price, bool) {
 	prices := p.book.Prices()
-	usd, ok := prices.GatewayPerGB(region, gateway)
+	usd, ok := prices.Account(account).GatewayPerGB(region, gateway)
 	if !ok {
 		p.warn(region)
 	}

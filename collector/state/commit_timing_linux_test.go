@@ -67,7 +67,7 @@ func seriesFile(account int) []byte {
 
 type freePrice struct{}
 
-func (freePrice) NATPrice(string, string) (aggregator.Price, bool) {
+func (freePrice) NATPrice(string, string, string) (aggregator.Price, bool) {
 	return aggregator.Price{USDPerGB: 0.05, BytesPerGB: 1 << 30}, true
 }
 
