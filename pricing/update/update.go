@@ -1,4 +1,4 @@
-// Update rewrites rates.csv with the prices of one of AWS's bulk price list files,
+// Package update rewrites rates.csv with the prices of one of AWS's bulk price list files,
 // and prints what has changed.
 //
 // The file is the JSON of a service, for one region or all, as
