@@ -145,4 +145,6 @@ func each(reader *flowlog.Reader, file io.Reader, add func(*flowlog.Record)) (re
 // noPrices prices nothing: what is measured ends before the dollars.
 type noPrices struct{}
 
-func (noPrices) NATPrice(string, string, string) (aggregator.Price, bool) { return aggregator.Price{}, false }
+func (noPrices) NATPrice(string, string, string) (aggregator.Price, bool) {
+	return aggregator.Price{}, false
+}

@@ -70,7 +70,9 @@ type topPage struct {
 
 type noPrice struct{}
 
-func (noPrice) NATPrice(string, string, string) (aggregator.Price, bool) { return aggregator.Price{}, false }
+func (noPrice) NATPrice(string, string, string) (aggregator.Price, bool) {
+	return aggregator.Price{}, false
+}
 
 func newTopPage(t *testing.T) *topPage {
 	t.Helper()
