@@ -198,7 +198,8 @@ func TestUnfinishedClaim(t *testing.T) {
 	var broken atomic.Bool
 	broken.Store(true)
 	s.cloud.S3.SetHook(func(r awstest.S3Request) awstest.S3Fault {
-		if r.Operation == "PutObject" && r.Number > 1 && broken.Load() {
+		// Two puts try whether the store knows conditional ones, and the third is the claim.
+		if r.Operation == "PutObject" && r.Number > 3 && broken.Load() {
 			return awstest.S3Error(http.StatusInternalServerError, "InternalError")
 		}
 		return nil

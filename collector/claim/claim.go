@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -76,6 +77,7 @@ type Claims struct {
 	logger    *slog.Logger
 	metrics   *metrics
 	now       func() time.Time
+	proven    atomic.Bool // proven: the store has refused to make an object a second time.
 
 	mu     sync.Mutex
 	api    API
@@ -113,6 +115,9 @@ const (
 // Take claims a file, unless it is claimed. After an error, which is one of package objstore, the file may be this owner's or not: Take must be called again
 // until it says whose it is, and S3 may carry the request out later.
 func (c *Claims) Take(ctx context.Context, file File) (Claim, error) {
+	if err := c.prove(ctx); err != nil {
+		return Claim{}, fmt.Errorf("claim file %q: %w", file.Identity, err)
+	}
 	key, body := c.Key(file.Identity), encode(c.config.Owner, file, c.now())
 	var claim Claim
 	err := c.repeat(ctx, "put", func(ctx context.Context, api API) error {
@@ -186,6 +191,8 @@ func explain(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, errStrange):
 		return err
+	case errors.Is(err, errUnconditional):
+		return fmt.Errorf("%w: %w", objstore.ErrDenied, err)
 	case errors.Is(err, errReleased), objstore.Status(err) == http.StatusConflict:
 		// Two requests about one key have met. It is over at once.
 		return fmt.Errorf("%w: %w", objstore.ErrServer, err)

@@ -2,6 +2,7 @@ package claim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -340,4 +341,34 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q became %q, %v", text, marshal(b), err)
 		}
 	})
+}
+
+// forgetful is a store that makes objects again and again.
+type forgetful struct{ API }
+
+func (f forgetful) PutObject(ctx context.Context, input *s3.PutObjectInput, options ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	input.IfNoneMatch = nil
+	return f.API.PutObject(ctx, input, options...)
+}
+
+// TestUnconditionalStore refuses to claim anything where two owners would both succeed.
+func TestUnconditionalStore(t *testing.T) {
+	f := newFleet(t)
+	c := f.claims(ownerA)
+	c.api = forgetful{c.api}
+	if _, err := c.Take(t.Context(), file(1)); !errors.Is(err, objstore.ErrDenied) || !errors.Is(err, errUnconditional) {
+		t.Errorf("got %v", err)
+	}
+	f.take(f.claims(ownerB), 1, Own, ownerB)
+}
+
+// TestOldClaims leaves a claim alone whose owner may have forgotten that it has counted the file.
+func TestOldClaims(t *testing.T) {
+	f := newFleet(t)
+	c := f.claims(ownerA)
+	f.take(c, 1, Own, ownerA)
+	c.now = func() time.Time { return time.Now().Add(maxUnfinishedAge - time.Minute) }
+	f.unfinished(c, file(1))
+	c.now = func() time.Time { return time.Now().Add(maxUnfinishedAge + time.Minute) }
+	f.unfinished(c)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -28,6 +29,10 @@ func (c *Claims) Unfinished(ctx context.Context, each func(File) error) error {
 			if !c.isClaim(aws.ToString(o.Key)) || aws.ToInt64(o.Size) == doneSize {
 				continue
 			}
+			if age := c.now().Sub(aws.ToTime(o.LastModified)); age > maxUnfinishedAge {
+				c.logger.Warn("Left a claim alone that is too old, its file may have been counted and forgotten", "bucket", c.config.Bucket, "key", *o.Key, "age", age)
+				continue
+			}
 			if err := c.unfinished(ctx, *o.Key, each); err != nil {
 				return err
 			}
@@ -38,6 +43,10 @@ func (c *Claims) Unfinished(ctx context.Context, each func(File) error) error {
 		next = page.NextContinuationToken
 	}
 }
+
+// maxUnfinishedAge is how long ago a file may have been claimed for its owner to count it without a message. The owner knows for a day longer that it has counted a file whose name
+// has no time, or that has no age limit; SQS keeps a message for as long.
+const maxUnfinishedAge = 14 * 24 * time.Hour
 
 // unfinished looks at one claim. One that is gone meanwhile, or strange, is left alone.
 func (c *Claims) unfinished(ctx context.Context, key string, each func(File) error) error {
