@@ -25,7 +25,7 @@ func AddressRanges() ([]byte, error) {
 		"prefixes": []prefix{
 			{"52.95.154.0/23", "eu-west-3", "S3"},
 			{"52.216.0.0/15", "us-east-1", "S3"},
-			{"52.94.17.0/24", "eu-central-1", "DYNAMODB"},
+			{"52.94.16.0/24", "eu-west-3", "DYNAMODB"},
 			{"52.46.192.0/20", "eu-north-1", "AMAZON"},
 			{"35.180.0.0/16", "eu-west-3", "EC2"},
 			{"18.64.0.0/14", "GLOBAL", "CLOUDFRONT"},

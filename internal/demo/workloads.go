@@ -33,7 +33,7 @@ func newWorld() world {
 		s3:          remotes("52.95.154.16", "S3", 6, 8),
 		s3Elsewhere: remotes("52.216.8.40", "S3", 3, 64),
 		s3Second:    remotes("52.217.4.10", "S3", 4, 32),
-		dynamo:      remotes("52.94.17.4", "DYNAMODB", 3, 12),
+		dynamo:      remotes("52.94.16.4", "DYNAMODB", 3, 12),
 		registry:    remotes("52.46.200.8", "AMAZON", 3, 5),
 		compute:     remotes("35.180.12.7", "EC2", 4, 1021),
 		cdn:         remotes("18.64.79.10", "CLOUDFRONT", 4, 21),
