@@ -29,6 +29,9 @@ var (
 	seed      = flag.Uint64("seed", 0, "seed of the first scenario; 0 takes a random one")
 )
 
+// manyScenarios are so many that something of everything is among them.
+const manyScenarios = 300
+
 // TestScenarios reads random networks' flow logs in random column orders and subsets, cut into random files, and compares the totals with the ledger
 // that was kept while the traffic was made.
 func TestScenarios(t *testing.T) {
@@ -105,7 +108,7 @@ func TestScenariosInParquet(t *testing.T) {
 			t.Fatalf("rerun with -seed=%d -scenarios=1: %s\n%s", first+i, s, diff)
 		}
 	}
-	if written == 0 {
+	if written == 0 && *scenarios >= manyScenarios {
 		t.Error("no file was Parquet")
 	}
 }

@@ -60,7 +60,7 @@ func TestServicesInOtherFiles(t *testing.T) {
 			}
 		}
 	}
-	if resolved == 0 {
+	if resolved == 0 && *scenarios >= manyScenarios {
 		t.Error("the table was never used: the scenarios test nothing")
 	}
 }

@@ -208,6 +208,7 @@ func topAddsUp(t *testing.T, services func() aggregator.Services) {
 	}
 	t.Logf("seed %d", first)
 	var named topSums
+	enough := *scenarios >= manyScenarios
 	for i := range uint64(max(*scenarios/10, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})
 		random := rand.New(rand.NewPCG(first+i, 5))
@@ -226,7 +227,7 @@ func topAddsUp(t *testing.T, services func() aggregator.Services) {
 			t.Fatalf("rerun with -seed=%d -scenarios=1", first+i)
 		}
 	}
-	if named.destinations == 0 || named.sources == 0 || named.pairs == 0 {
+	if enough && (named.destinations == 0 || named.sources == 0 || named.pairs == 0) {
 		t.Errorf("%+v bytes have series of their own: the scenarios test nothing", named)
 	}
 }
@@ -278,7 +279,7 @@ func topIsTrue(t *testing.T, services func() aggregator.Services) {
 	}
 	t.Logf("named %+v of %+v", named, all)
 	// What waits for a decision loses its remote, so not all has a series.
-	if 2*named.destinations < all.destinations || 10*named.sources < 9*all.sources || 2*named.pairs < all.pairs {
+	if enough := *scenarios >= manyScenarios; enough && (2*named.destinations < all.destinations || 10*named.sources < 9*all.sources || 2*named.pairs < all.pairs) {
 		t.Errorf("named %+v of %+v", named, all)
 	}
 }
