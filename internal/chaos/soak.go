@@ -49,7 +49,7 @@ type Sample struct {
 const (
 	soakSamples   = 40
 	soakWarm      = soakSamples / 10
-	maxRSSGrowth  = 16 << 20
+	maxRSSGrowth  = memoryFactor * 16 << 20
 	maxGoroutines = 60 // Those of 4 workers with a message each, of their connections, and of a scrape.
 	maxOpenFiles  = 40
 )
