@@ -14,6 +14,30 @@ import (
 	"github.com/vpcflow/vpcflow_exporter/internal/flowgen"
 )
 
+// fillUp leaves a small file system no space, and returns what gives it back.
+func fillUp(t *testing.T, directory string) (makeRoom func()) {
+	t.Helper()
+	ballast := filepath.Join(directory, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
+	}
+	return func() {
+		t.Helper()
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// manyInterfaces is a file that needs some room in the state: of 2,000 interfaces without traffic.
+func manyInterfaces() []byte {
+	text := []byte("account-id interface-id srcaddr dstaddr bytes end log-status\n")
+	for i := range 2000 {
+		text = fmt.Appendf(text, "123456789012 eni-%05x - - - 1773480359 NODATA\n", i)
+	}
+	return flowgen.Gzip(text)
+}
+
 // TestStateFull leaves the state no space: nothing is counted or lost, and readiness says why until there is space again.
 func TestStateFull(t *testing.T) {
 	s := newStand(t, 5)
@@ -21,15 +45,8 @@ func TestStateFull(t *testing.T) {
 	s.config.Workers = 1 // Another one would be receiving already.
 	d := s.start()
 	d.ready(http.StatusOK, "OK")
-	ballast := filepath.Join(s.config.State.Path, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("got %v", err)
-	}
-	text := []byte("account-id interface-id srcaddr dstaddr bytes end log-status\n")
-	for i := range 2000 {
-		text = fmt.Appendf(text, "123456789012 eni-%05x - - - 1773480359 NODATA\n", i)
-	}
-	s.deliver(logKey("1"), flowgen.Gzip(text))
+	makeRoom := fillUp(t, s.config.State.Path)
+	s.deliver(logKey("1"), manyInterfaces())
 	d.ready(http.StatusServiceUnavailable, "no file is counted: ")
 	d.ready(http.StatusServiceUnavailable, "no space left for the state")
 	d.await(returned, 1).nothingCounted(t)
@@ -37,9 +54,7 @@ func TestStateFull(t *testing.T) {
 	if p := d.scrape(); p.values[failed] != 0 {
 		t.Errorf("a count is visible that a kill would take back: %v", p.values[failed])
 	}
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	makeRoom()
 	d.ready(http.StatusOK, "OK")
 	d.await(failed, 1).check(t, map[string]float64{`vpcflow_file_errors_total{reason="state"}`: 1})
 	s.pass(time.Minute)
@@ -56,22 +71,13 @@ func TestStateFullUnderClaim(t *testing.T) {
 	owner := s.owner()
 	d := s.start()
 	d.ready(http.StatusOK, "OK")
-	ballast := filepath.Join(s.config.State.Path, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("got %v", err)
-	}
-	text := []byte("account-id interface-id srcaddr dstaddr bytes end log-status\n")
-	for i := range 2000 {
-		text = fmt.Appendf(text, "123456789012 eni-%05x - - - 1773480359 NODATA\n", i)
-	}
-	s.deliver(logKey("1"), flowgen.Gzip(text))
+	makeRoom := fillUp(t, s.config.State.Path)
+	s.deliver(logKey("1"), manyInterfaces())
 	d.await(returned, 1).nothingCounted(t)
 	if got, done := s.claim(logKey("1")); got != owner || done {
 		t.Errorf("got a claim of %q, done %t", got, done)
 	}
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	makeRoom()
 	d.ready(http.StatusOK, "OK")
 	s.send(awstest.TestEvent(testBucket)) // The worker is free after its poll.
 	d.await(processed, 1).check(t, map[string]float64{`vpcflow_records_total{disposition="no_data"}`: 2000})

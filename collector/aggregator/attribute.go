@@ -52,6 +52,18 @@ func (p *posting) destination(e End) DestinationLabels {
 	return DestinationLabels{p.bytes.Region, p.bytes.Direction, p.bytes.Path, p.bytes.AWSService, e}
 }
 
+// move moves bytes of the commit in progress from the series of all others to one of its own.
+func move[K comparable](in *table[K, uint64], others, own K, bytes uint64, now time.Time) {
+	*in.at(own, now) += bytes
+	*in.at(others, now) -= bytes
+}
+
+// moveCost is move for bytes at a price.
+func moveCost[K comparable](in *table[K, NATBytes], others, own K, bytes uint64, price Price, now time.Time) {
+	in.at(own, now).add(bytes, price, true)
+	in.at(others, now).remove(bytes, price)
+}
+
 // countDestination gives rows, which are among the others, to their remote.
 func (a *Aggregator) countDestination(p *posting, remote flowlog.Addr, bytes uint64, now time.Time) {
 	if remote.IsZero() || bytes == 0 {
@@ -65,16 +77,14 @@ func (a *Aggregator) countDestination(p *posting, remote flowlog.Addr, bytes uin
 	}
 	line := destinationLine{DestinationLabels: p.destination(id.end)}
 	if top.Counts(at, line) {
-		*t.destinations.at(line.DestinationLabels, now) += bytes
-		*t.destinations.at(p.destination(End{}), now) -= bytes
+		move(&t.destinations, p.destination(End{}), line.DestinationLabels, bytes, now)
 	}
 	if !p.priced {
 		return
 	}
 	cost := DestinationCostLabels{p.costRegion, id.end}
 	if top.Counts(at, destinationLine{DestinationLabels{Region: cost.Region, Destination: cost.Destination}, true}) {
-		t.destinationCosts.at(cost, now).add(bytes, p.price, true)
-		t.destinationCosts.at(DestinationCostLabels{Region: p.costRegion}, now).remove(bytes, p.price)
+		moveCost(&t.destinationCosts, DestinationCostLabels{Region: p.costRegion}, cost, bytes, p.price, now)
 	}
 }
 
@@ -93,16 +103,14 @@ func (a *Aggregator) countSource(n *netInterface, p *posting, client flowlog.Add
 	a.sources.describe(id, named.workload)
 	line := sourceLine{SourceLabels: SourceLabels{p.gateway, p.bytes.Direction, id.end}}
 	if top.Counts(at, line) {
-		*t.sources.at(line.SourceLabels, now) += bytes
-		*t.sources.at(SourceLabels{NATGateway: p.gateway, Direction: p.bytes.Direction}, now) -= bytes
+		move(&t.sources, SourceLabels{NATGateway: p.gateway, Direction: p.bytes.Direction}, line.SourceLabels, bytes, now)
 	}
 	if !p.priced {
 		return
 	}
 	cost := SourceCostLabels{p.gateway, id.end}
 	if top.Counts(at, sourceLine{SourceLabels{NATGateway: cost.NATGateway, Source: cost.Source}, true}) {
-		t.sourceCosts.at(cost, now).add(bytes, p.price, true)
-		t.sourceCosts.at(SourceCostLabels{NATGateway: p.gateway}, now).remove(bytes, p.price)
+		moveCost(&t.sourceCosts, SourceCostLabels{NATGateway: p.gateway}, cost, bytes, p.price, now)
 	}
 }
 
@@ -120,8 +128,7 @@ func (a *Aggregator) countPair(n *netInterface, p *posting, client, remote flowl
 	a.sources.describe(source{p.gateway, named.end}, named.workload)
 	labels := PairLabels{p.gateway, p.bytes.Direction, id.source, id.destination}
 	if a.tops.pairs.Counts(at, labels) {
-		*a.totals.pairs.at(labels, now) += bytes
-		*a.totals.pairs.at(PairLabels{NATGateway: p.gateway, Direction: p.bytes.Direction}, now) -= bytes
+		move(&a.totals.pairs, PairLabels{NATGateway: p.gateway, Direction: p.bytes.Direction}, labels, bytes, now)
 	}
 }
 

@@ -130,21 +130,9 @@ func readTop[K, S comparable](t **topn.Top[K, S], bucket string, c topn.Config, 
 // checkTops says whether the series that are on the page are those that have values.
 func (a *Aggregator) checkTops() error {
 	t := &a.totals
-	destinations, destinationCosts, sources, sourceCosts, pairs := 0, 0, 0, 0, 0
-	for s := range a.tops.destinations.Series() {
-		if s.Series.cost && t.destinationCosts.has(s.Series.costLabels()) {
-			destinationCosts++
-		} else if !s.Series.cost && t.destinations.has(s.Series.DestinationLabels) {
-			destinations++
-		}
-	}
-	for s := range a.tops.sources.Series() {
-		if s.Series.cost && t.sourceCosts.has(s.Series.costLabels()) {
-			sourceCosts++
-		} else if !s.Series.cost && t.sources.has(s.Series.SourceLabels) {
-			sources++
-		}
-	}
+	destinations, destinationCosts := shown(a.tops.destinations, &t.destinations, &t.destinationCosts, destinationLine.labels)
+	sources, sourceCosts := shown(a.tops.sources, &t.sources, &t.sourceCosts, sourceLine.labels)
+	pairs := 0
 	for s := range a.tops.pairs.Series() {
 		if t.pairs.has(s.Series) {
 			pairs++
@@ -157,6 +145,19 @@ func (a *Aggregator) checkTops() error {
 		checkNamed("source_costs", &t.sourceCosts, func(l SourceCostLabels) End { return l.Source }, sourceCosts),
 		checkNamed("pair_bytes", &t.pairs, func(l PairLabels) End { return l.Source }, pairs),
 	)
+}
+
+// shown counts the series of a top that have values.
+func shown[K, L, B, C comparable](top *topn.Top[K, L], bytes *table[B, uint64], costs *table[C, NATBytes], labels func(L) (B, C, bool)) (ofBytes, ofCosts int) {
+	for s := range top.Series() {
+		switch b, c, cost := labels(s.Series); {
+		case cost && costs.has(c):
+			ofCosts++
+		case !cost && bytes.has(b):
+			ofBytes++
+		}
+	}
+	return ofBytes, ofCosts
 }
 
 func checkNamed[K comparable, V any](bucket string, t *table[K, V], end func(K) End, want int) error {

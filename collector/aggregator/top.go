@@ -113,11 +113,15 @@ type sourceLine struct {
 	cost bool
 }
 
-func (l destinationLine) costLabels() DestinationCostLabels {
-	return DestinationCostLabels{l.Region, l.Destination}
+// labels returns the labels of the line's series among the bytes, and among the costs, and whether it is one of the latter.
+func (l destinationLine) labels() (DestinationLabels, DestinationCostLabels, bool) {
+	return l.DestinationLabels, DestinationCostLabels{l.Region, l.Destination}, l.cost
 }
 
-func (l sourceLine) costLabels() SourceCostLabels { return SourceCostLabels{l.NATGateway, l.Source} }
+// labels is as that of a destinationLine.
+func (l sourceLine) labels() (SourceLabels, SourceCostLabels, bool) {
+	return l.SourceLabels, SourceCostLabels{l.NATGateway, l.Source}, l.cost
+}
 
 // tops say who is among the largest. The values are in the totals, where all that has no series of its own is in the one of the zero End: rows are added there, and moved
 // within the same commit.
@@ -175,21 +179,9 @@ func (t *tops) rank(totals *totals, now time.Time) {
 	}
 	t.open = false
 	appeared, left := t.destinations.Rank()
-	for _, l := range appeared {
-		if l.cost {
-			totals.destinationCosts.at(l.costLabels(), now)
-		} else {
-			totals.destinations.at(l.DestinationLabels, now)
-		}
-	}
-	for _, l := range left {
-		if l.cost {
-			totals.destinationCosts.remove(l.costLabels())
-		} else {
-			totals.destinations.remove(l.DestinationLabels)
-		}
-	}
-	t.rankSources(totals, now)
+	show(&totals.destinations, &totals.destinationCosts, appeared, left, destinationLine.labels, now)
+	sourcesAppeared, sourcesLeft := t.sources.Rank()
+	show(&totals.sources, &totals.sourceCosts, sourcesAppeared, sourcesLeft, sourceLine.labels, now)
 	pairsAppeared, pairsLeft := t.pairs.Rank()
 	t.moved = t.moved || len(pairsAppeared)+len(pairsLeft) > 0
 	for _, l := range pairsAppeared {
@@ -200,20 +192,20 @@ func (t *tops) rank(totals *totals, now time.Time) {
 	}
 }
 
-func (t *tops) rankSources(totals *totals, now time.Time) {
-	appeared, left := t.sources.Rank()
+// show makes series of bytes and of costs appear and leave. Labels tells which of the two a line is.
+func show[L any, B, C comparable](bytes *table[B, uint64], costs *table[C, NATBytes], appeared, left []L, labels func(L) (B, C, bool), now time.Time) {
 	for _, l := range appeared {
-		if l.cost {
-			totals.sourceCosts.at(l.costLabels(), now)
+		if b, c, cost := labels(l); cost {
+			costs.at(c, now)
 		} else {
-			totals.sources.at(l.SourceLabels, now)
+			bytes.at(b, now)
 		}
 	}
 	for _, l := range left {
-		if l.cost {
-			totals.sourceCosts.remove(l.costLabels())
+		if b, c, cost := labels(l); cost {
+			costs.remove(c)
 		} else {
-			totals.sources.remove(l.SourceLabels)
+			bytes.remove(b)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"log/slog"
@@ -32,14 +33,18 @@ var (
 // manyScenarios are so many that something of everything is among them.
 const manyScenarios = 300
 
+// firstSeed returns the seed of the first scenario, and prints it.
+func firstSeed(t *testing.T) uint64 {
+	t.Helper()
+	first := cmp.Or(*seed, rand.Uint64())
+	t.Logf("seed %d", first)
+	return first
+}
+
 // TestScenarios reads random networks' flow logs in random column orders and subsets, cut into random files, and compares the totals with the ledger
 // that was kept while the traffic was made.
 func TestScenarios(t *testing.T) {
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64()
-	}
-	t.Logf("seed %d", first)
+	first := firstSeed(t)
 	for i := range uint64(*scenarios) {
 		s := flowgen.Random(first+i, flowgen.Options{})
 		got := readScenario(t, s, s.Files)
@@ -51,11 +56,7 @@ func TestScenarios(t *testing.T) {
 
 // TestScenariosInOtherFiles cuts the same rows in other ways: the totals must not depend on it.
 func TestScenariosInOtherFiles(t *testing.T) {
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64()
-	}
-	t.Logf("seed %d", first)
+	first := firstSeed(t)
 	for i := range uint64(max(*scenarios/10, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})
 		for cut := range uint64(3) {
@@ -69,11 +70,7 @@ func TestScenariosInOtherFiles(t *testing.T) {
 
 // TestScenariosCutAnyhow shuffles the same rows over all windows and cuts them into files of a few rows, of some, and of all: the totals must not depend on it.
 func TestScenariosCutAnyhow(t *testing.T) {
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64()
-	}
-	t.Logf("seed %d", first)
+	first := firstSeed(t)
 	for i := range uint64(max(*scenarios/30, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})
 		for _, rows := range []int{3, 40, 100_000} {
@@ -87,11 +84,7 @@ func TestScenariosCutAnyhow(t *testing.T) {
 
 // TestScenariosInParquet reads the same rows from Parquet files of all types and codecs. Files with malformed lines, which Parquet cannot hold, stay text.
 func TestScenariosInParquet(t *testing.T) {
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64()
-	}
-	t.Logf("seed %d", first)
+	first := firstSeed(t)
 	written := 0
 	for i := range uint64(max(*scenarios/6, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})

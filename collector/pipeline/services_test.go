@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/vpcflow/vpcflow_exporter/collector/aggregator"
@@ -26,11 +25,7 @@ func (parity) Service(a flowlog.Addr) string {
 // TestServicesInOtherFiles reads scenarios with a table of services: it changes nothing but the label aws_service, and that only from unknown to a service or none, however the
 // rows are cut into files.
 func TestServicesInOtherFiles(t *testing.T) {
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64()
-	}
-	t.Logf("seed %d", first)
+	first := firstSeed(t)
 	resolved := 0
 	for i := range uint64(max(*scenarios/10, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})

@@ -202,11 +202,7 @@ func TestTopAddsUp(t *testing.T) {
 
 func topAddsUp(t *testing.T, services func() aggregator.Services) {
 	t.Helper()
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64()
-	}
-	t.Logf("seed %d", first)
+	first := firstSeed(t)
 	var named topSums
 	enough := *scenarios >= manyScenarios
 	for i := range uint64(max(*scenarios/10, 1)) {
@@ -241,11 +237,7 @@ func TestTopIsTrue(t *testing.T) {
 
 func topIsTrue(t *testing.T, services func() aggregator.Services) {
 	t.Helper()
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64()
-	}
-	t.Logf("seed %d", first)
+	first := firstSeed(t)
 	var named, all topSums
 	for i := range uint64(max(*scenarios/10, 1)) {
 		s := flowgen.Random(first+i, flowgen.Options{})
