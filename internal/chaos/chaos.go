@@ -46,20 +46,32 @@ func Run(ctx context.Context, config Config) (Report, error) {
 	}
 	began := time.Now()
 	report := newReport(config)
-	for n := 0; n < config.Rounds || time.Since(began) < config.Duration; n++ {
-		seed := config.Seed + uint64(n)
-		r, err := newRound(config, seed, filepath.Join(config.Directory, fmt.Sprint("round-", n)))
+	err := rounds(config.Seed, config.Rounds, config.Duration, config.Directory, func(seed uint64, directory string) error {
+		r, err := newRound(config, seed, directory)
 		if err == nil {
 			err = errors.Join(r.run(ctx), r.close())
 			report.add(r)
 		}
 		report.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
 		if err != nil {
-			return report, fmt.Errorf("round of seed %d: %w", seed, err)
+			return err
 		}
 		config.Logf("Round of seed %d: %d files, %d kills, %d faults, totals equal to the ledger after %s",
 			seed, report.Files, report.allKills(), report.allFaults(), time.Since(began).Round(time.Second))
+		return nil
+	})
+	report.Equal = err == nil
+	return report, err
+}
+
+// rounds runs so many rounds, and more until the time is over, each with a seed and a directory of its own. The first error ends them.
+func rounds(first uint64, number int, duration time.Duration, directory string, run func(seed uint64, directory string) error) error {
+	began := time.Now()
+	for n := 0; n < number || time.Since(began) < duration; n++ {
+		seed := first + uint64(n)
+		if err := run(seed, filepath.Join(directory, fmt.Sprint("round-", n))); err != nil {
+			return fmt.Errorf("round of seed %d: %w", seed, err)
+		}
 	}
-	report.Equal = true
-	return report, nil
+	return nil
 }

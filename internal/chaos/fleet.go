@@ -70,21 +70,21 @@ func RunFleet(ctx context.Context, config FleetConfig) (FleetReport, error) {
 		Seed: config.Seed, Replicas: config.Replicas, Claims: config.Claims, Kills: map[Point]int{}, Faults: map[string]int{},
 		Ledger: Sums{Records: map[flowgen.Disposition]uint64{}}, Totals: Sums{Records: map[flowgen.Disposition]uint64{}},
 	}
-	for n := 0; n < config.Rounds || time.Since(began) < config.Duration; n++ {
-		seed := config.Seed + uint64(n)
-		r, err := newFleetRound(config, seed, filepath.Join(config.Directory, fmt.Sprint("round-", n)))
+	err := rounds(config.Seed, config.Rounds, config.Duration, config.Directory, func(seed uint64, directory string) error {
+		r, err := newFleetRound(config, seed, directory)
 		if err == nil {
 			err = errors.Join(r.run(ctx), r.close())
 			report.add(r)
 		}
 		report.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
 		if err != nil {
-			return report, fmt.Errorf("round of seed %d: %w", seed, err)
+			return err
 		}
 		config.Logf("Round of seed %d: %d files, %v kills, totals equal to the ledger after %s", seed, report.Files, report.Kills, time.Since(began).Round(time.Second))
-	}
-	report.Equal = true
-	return report, nil
+		return nil
+	})
+	report.Equal = err == nil
+	return report, err
 }
 
 func (f *FleetReport) add(r *fleetRound) {
